@@ -1,0 +1,226 @@
+//! One content line: its name, folding and escaping (RFC 5545 §3.1, §3.3.11).
+
+use std::borrow::Cow;
+
+/// The properties this program looks at by name. All others are [`Property::Other`] and pass through untouched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Property {
+    /// Not a content line at all: neither a name nor a colon outside quotes.
+    Junk,
+    /// Nothing but white space.
+    Blank,
+    /// `BEGIN`
+    Begin,
+    /// `END`
+    End,
+    /// `UID`
+    Uid,
+    /// `DTSTAMP`
+    Dtstamp,
+    /// `CREATED`
+    Created,
+    /// `LAST-MODIFIED`
+    LastModified,
+    /// `METHOD`
+    Method,
+    /// `NAME` (RFC 7986 §5.1)
+    Name,
+    /// `X-WR-CALNAME`, the name every client reads
+    XWrCalname,
+    /// `REFRESH-INTERVAL` (RFC 7986 §5.7)
+    RefreshInterval,
+    /// `X-PUBLISHED-TTL`
+    XPublishedTtl,
+    /// Any other property.
+    Other,
+}
+
+impl Property {
+    /// Property names are case-insensitive (RFC 5545 §2).
+    pub(super) fn of(name: &[u8]) -> Self {
+        // The length decides first: this runs once for every line of every feed.
+        let (known, property): (&[u8], _) = match name.len() {
+            3 => match name.first().map(u8::to_ascii_uppercase) {
+                Some(b'E') => (b"END", Self::End),
+                _ => (b"UID", Self::Uid),
+            },
+            4 => (b"NAME", Self::Name),
+            5 => (b"BEGIN", Self::Begin),
+            6 => (b"METHOD", Self::Method),
+            7 => match name.first().map(u8::to_ascii_uppercase) {
+                Some(b'C') => (b"CREATED", Self::Created),
+                _ => (b"DTSTAMP", Self::Dtstamp),
+            },
+            12 => (b"X-WR-CALNAME", Self::XWrCalname),
+            13 => (b"LAST-MODIFIED", Self::LastModified),
+            15 => (b"X-PUBLISHED-TTL", Self::XPublishedTtl),
+            16 => (b"REFRESH-INTERVAL", Self::RefreshInterval),
+            _ => return Self::Other,
+        };
+        if name.eq_ignore_ascii_case(known) { property } else { Self::Other }
+    }
+}
+
+/// Where the name of `line` ends, if `line` is a content line: a name of letters, digits and `-`, parameters with
+/// balanced quotes, and a colon.
+///
+/// `line` is unfolded, or its fold lies behind the name's end; a quote or colon may be on any physical line.
+pub(super) fn name_end(line: &[u8]) -> Option<usize> {
+    let end = line.iter().position(|&byte| !(byte.is_ascii_alphanumeric() || byte == b'-'))?;
+    match line.get(end) {
+        Some(b':') if end > 0 => Some(end),
+        Some(b';') if end > 0 => value_start(line, end).map(|_| end),
+        _ => None,
+    }
+}
+
+/// Where the value begins: behind the first colon outside quotes, at or after `name_end`.
+pub(super) fn value_start(line: &[u8], name_end: usize) -> Option<usize> {
+    let mut quoted = false;
+    for at in memchr::memchr2_iter(b':', b'"', line.get(name_end..)?) {
+        match line.get(name_end + at) {
+            Some(b'"') => quoted = !quoted,
+            _ if !quoted => return Some(name_end + at + 1),
+            _ => {}
+        }
+    }
+    None
+}
+
+/// Takes the folds out of a raw logical line, on bytes, before anything is decoded (RFC 5545 §3.1).
+pub fn unfold(raw: &[u8]) -> Cow<'_, [u8]> {
+    if memchr::memchr(b'\n', raw).is_none() {
+        return Cow::Borrowed(raw);
+    }
+    let mut out = Vec::with_capacity(raw.len());
+    for (index, physical) in raw.split(|&byte| byte == b'\n').enumerate() {
+        let physical = physical.strip_suffix(b"\r").unwrap_or(physical);
+        let skip = usize::from(index > 0); // the fold's own space or tab
+        out.extend_from_slice(physical.get(skip..).unwrap_or_default());
+    }
+    Cow::Owned(out)
+}
+
+/// Longest physical line in octets, without its CRLF (RFC 5545 §3.1).
+const FOLD_AT: usize = 75;
+
+/// Appends `line` folded at 75 octets, never inside a UTF-8 character: Thunderbird decodes before it unfolds, and
+/// Google ignores the whole file. Ends with CRLF.
+pub fn fold(line: &[u8], out: &mut Vec<u8>) {
+    let mut rest = line;
+    let mut room = FOLD_AT;
+    while rest.len() > room {
+        let mut cut = room;
+        while cut > 1 && rest.get(cut).is_some_and(|byte| byte & 0xC0 == 0x80) && room - cut < 3 {
+            cut -= 1;
+        }
+        let (head, tail) = rest.split_at(cut);
+        out.extend_from_slice(head);
+        out.extend_from_slice(b"\r\n ");
+        rest = tail;
+        room = FOLD_AT - 1;
+    }
+    out.extend_from_slice(rest);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Appends the property line `name:value`, folded, with CRLF. `value` is in its final, escaped form.
+pub fn push_line(name: &str, value: &str, out: &mut Vec<u8>) {
+    fold(format!("{name}:{value}").as_bytes(), out);
+}
+
+/// A TEXT value (RFC 5545 §3.3.11) for any string: line breaks become `\n`, other control characters are left out,
+/// so no text can begin a new line or component.
+pub fn escape_text(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 8);
+    let mut rest = text.chars().peekable();
+    while let Some(char) = rest.next() {
+        match char {
+            '\\' | ';' | ',' => {
+                out.push('\\');
+                out.push(char);
+            }
+            '\r' => {
+                rest.next_if_eq(&'\n');
+                out.push_str("\\n");
+            }
+            // U+2028, U+2029 and U+0085 end a line for readers that split text by Unicode's rules.
+            '\n' | '\u{2028}' | '\u{2029}' | '\u{85}' => out.push_str("\\n"),
+            '\t' => out.push('\t'),
+            char if char.is_control() => {}
+            char => out.push(char),
+        }
+    }
+    out
+}
+
+/// The text that a TEXT value stands for. Unknown escapes keep their backslash.
+pub fn unescape_text(value: &str) -> String {
+    let mut out = String::with_capacity(value.len());
+    let mut chars = value.chars();
+    while let Some(char) = chars.next() {
+        if char != '\\' {
+            out.push(char);
+            continue;
+        }
+        match chars.next() {
+            Some('n' | 'N') => out.push('\n'),
+            Some(escaped @ ('\\' | ';' | ',')) => out.push(escaped),
+            Some(other) => out.extend(['\\', other]),
+            None => out.push('\\'),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_colon_inside_quotes_does_not_start_the_value() {
+        let line = br#"ATTENDEE;CN="Li: Wei";X=1:mailto:a@example.com"#;
+        let end = name_end(line).unwrap();
+        assert_eq!(&line[..end], b"ATTENDEE");
+        assert_eq!(&line[value_start(line, end).unwrap()..], b"mailto:a@example.com");
+    }
+
+    #[test]
+    fn what_has_no_name_or_no_colon_is_no_content_line() {
+        for junk in ["", "hello world", ":x", ";A=1:x", "SUMMARY", "SUMMARY;CN=\"a:b", "日程:x", "SUM MARY:x"] {
+            assert_eq!(name_end(junk.as_bytes()), None, "{junk:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn folding_is_undone_by_unfolding_and_keeps_characters_whole(text in "\\PC{0,400}") {
+            let mut folded = Vec::new();
+            fold(text.as_bytes(), &mut folded);
+            let folded = folded.strip_suffix(b"\r\n").unwrap();
+            prop_assert_eq!(unfold(folded).into_owned(), text.as_bytes());
+            for physical in folded.split(|&byte| byte == b'\n') {
+                let physical = physical.strip_suffix(b"\r").unwrap_or(physical);
+                prop_assert!(physical.len() <= 75);
+                prop_assert!(std::str::from_utf8(physical).is_ok());
+            }
+        }
+
+        #[test]
+        fn escaped_text_holds_no_line_break_and_reads_back(text in any::<String>()) {
+            let escaped = escape_text(&text);
+            let breaks = ['\r', '\n', '\0', '\u{2028}', '\u{2029}', '\u{85}'];
+            prop_assert!(!escaped.contains(breaks));
+            let clean: String = text
+                .replace("\r\n", "\n")
+                .replace(['\r', '\u{2028}', '\u{2029}', '\u{85}'], "\n")
+                .chars()
+                .filter(|char| !char.is_control() || matches!(char, '\n' | '\t'))
+                .collect();
+            prop_assert_eq!(unescape_text(&escaped), clean);
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! What is always put right, and nothing else: a byte order mark or blank lines before the calendar, line ends, folds
+//! that cut a character, request-time `DTSTAMP`s, `METHOD`, and lines that are no content line or hold the secret
+//! address the calendar came from.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use memchr::memmem;
+
+use super::edit::{Edits, Patch};
+use super::line::{self, Property, unfold};
+use super::scan::{CUT, Calendar, Component, FOLDED, Kind, LOOSE_END, Line};
+
+/// The edits that mend a calendar, and what they leave out.
+#[derive(Debug)]
+pub struct Mended {
+    /// What comes out differently.
+    pub edits: Edits,
+    /// Indexes of the lines left out because they are no content line.
+    pub junk: Vec<usize>,
+    /// Indexes of the lines left out because they hold one of the secrets.
+    pub secret: Vec<usize>,
+}
+
+/// Says what has to be put right in `calendar`.
+///
+/// `earlier` is the mended copy of the same calendar that is being served, if there is one: an event without
+/// `LAST-MODIFIED` and `CREATED` keeps the `DTSTAMP` it was first seen with for as long as nothing else in it changes.
+/// `secrets` are texts that must not come out; a property line that holds one is left out whole.
+pub fn mend(calendar: &Calendar<'_>, earlier: Option<&Calendar<'_>>, secrets: &[Vec<u8>]) -> Mended {
+    let mut mended = Mended { edits: Edits::default(), junk: Vec::new(), secret: Vec::new() };
+    if calendar.body_start() > 0 {
+        mended.edits.drop(0..calendar.body_start());
+    }
+    mend_lines(calendar, secrets, &mut mended);
+    mend_stamps(calendar, earlier, &mut mended.edits);
+    mended
+}
+
+fn mend_lines(calendar: &Calendar<'_>, secrets: &[Vec<u8>], mended: &mut Mended) {
+    let secrets = Secrets::new(secrets);
+    let mut depth = 0usize;
+    for (index, line) in calendar.lines().iter().enumerate() {
+        let whole = line.span().start..calendar.next_start(index);
+        match line.property() {
+            Property::Junk => {
+                mended.junk.push(index);
+                mended.edits.drop(whole);
+            }
+            // With METHOD, DTSTAMP means "when this answer was made" (RFC 5545 §3.8.7.2) and ATTENDEE is forbidden
+            // (RFC 5546 §3.2.1); without it, both are right as they stand.
+            Property::Method if depth == 1 => mended.edits.drop(whole),
+            Property::Blank => mended.edits.drop(whole),
+            Property::Begin | Property::End => {
+                depth = if line.property() == Property::Begin { depth + 1 } else { depth.saturating_sub(1) };
+                mend_ends(calendar, line, whole, &mut mended.edits);
+            }
+            _ if secrets.in_line(calendar.raw(line), line.has(FOLDED)) => {
+                mended.secret.push(index);
+                mended.edits.drop(whole);
+            }
+            _ => mend_ends(calendar, line, whole, &mut mended.edits),
+        }
+    }
+}
+
+/// Line ends and folds of one line that stays.
+fn mend_ends(calendar: &Calendar<'_>, line: &Line, whole: Range<usize>, edits: &mut Edits) {
+    if line.has(CUT) {
+        let mut folded = Vec::with_capacity(whole.len() + 8);
+        line::fold(&unfold(calendar.raw(line)), &mut folded);
+        edits.replace(whole, Patch::Text(folded.into()));
+    } else if line.has(LOOSE_END) {
+        let mut from = line.span().start;
+        let text = calendar.text();
+        for newline in memchr::memchr_iter(b'\n', text.get(whole.clone()).unwrap_or_default()) {
+            let at = whole.start + newline;
+            if at == from || text.get(at - 1) != Some(&b'\r') {
+                edits.replace(at..at + 1, Patch::LineEnd);
+            }
+            from = at + 1;
+        }
+        // The last line of a text may have no line end at all, or half of one.
+        if from < whole.end {
+            edits.replace(line.span().end..whole.end, Patch::LineEnd);
+        }
+    }
+}
+
+/// The properties that say when a component was last changed.
+#[derive(Default, Clone, Copy)]
+struct Stamps {
+    dtstamp: Option<usize>,
+    last_modified: Option<usize>,
+    created: Option<usize>,
+}
+
+fn mend_stamps(calendar: &Calendar<'_>, earlier: Option<&Calendar<'_>>, edits: &mut Edits) {
+    let mut first_seen = FirstSeen { earlier, by_content: None };
+    for component in calendar.components() {
+        if !matches!(component.kind, Kind::Event | Kind::Entry) {
+            continue;
+        }
+        let stamps = stamps(calendar, component);
+        let Some(dtstamp) = stamps.dtstamp.and_then(|index| calendar.lines().get(index)) else { continue };
+        // Even folded, the whole of what comes after the name is replaced.
+        let now = Value::of(calendar, dtstamp);
+        match stamps.revised(calendar) {
+            Some(revised) if now.later_than(&revised) => edits.replace(now.span, Patch::Copy(revised.span)),
+            Some(_) => {}
+            None => {
+                if let Some(seen) = first_seen.stamp(calendar, component)
+                    && seen != now.text
+                {
+                    edits.replace(now.span, Patch::Text(seen.into()));
+                }
+            }
+        }
+    }
+}
+
+fn stamps(calendar: &Calendar<'_>, component: &Component) -> Stamps {
+    let mut stamps = Stamps::default();
+    for (index, line) in calendar.properties(component) {
+        match line.property() {
+            Property::Dtstamp => stamps.dtstamp = stamps.dtstamp.or(Some(index)),
+            Property::LastModified => stamps.last_modified = stamps.last_modified.or(Some(index)),
+            Property::Created => stamps.created = stamps.created.or(Some(index)),
+            _ => {}
+        }
+    }
+    stamps
+}
+
+impl Stamps {
+    /// The time of the last revision as the calendar itself tells it: LAST-MODIFIED, else CREATED.
+    fn revised<'text>(&self, calendar: &Calendar<'text>) -> Option<Value<'text>> {
+        [self.last_modified, self.created]
+            .into_iter()
+            .flatten()
+            .filter_map(|index| calendar.lines().get(index))
+            .map(|line| Value::of(calendar, line))
+            .find(|value| is_utc_time(value.text))
+    }
+}
+
+/// A property's value, unparsed, and where it stands.
+struct Value<'text> {
+    text: &'text [u8],
+    span: Range<usize>,
+}
+
+impl<'text> Value<'text> {
+    fn of(calendar: &Calendar<'text>, line: &Line) -> Self {
+        let (text, span) = calendar.plain_value(line).unwrap_or_else(|| {
+            let span = line.span();
+            let after_name = (span.start + calendar.name(line).len() + 1).min(span.end);
+            (calendar.text().get(after_name..span.end).unwrap_or_default(), after_name..span.end)
+        });
+        Self { text, span }
+    }
+
+    /// `YYYYMMDDTHHMMSSZ` sorts as text. A stamp of another form cannot be compared, and counts as made on request.
+    fn later_than(&self, revised: &Value<'_>) -> bool {
+        !is_utc_time(self.text) || self.text > revised.text
+    }
+}
+
+fn is_utc_time(text: &[u8]) -> bool {
+    text.len() == 16
+        && text.iter().enumerate().all(|(at, byte)| match at {
+            8 => *byte == b'T',
+            15 => *byte == b'Z',
+            _ => byte.is_ascii_digit(),
+        })
+}
+
+/// The stamps of the served copy, by what else stands in their events. Read only when an event needs it.
+struct FirstSeen<'a, 'text> {
+    earlier: Option<&'a Calendar<'text>>,
+    by_content: Option<HashMap<blake3::Hash, Vec<u8>>>,
+}
+
+impl FirstSeen<'_, '_> {
+    fn stamp(&mut self, calendar: &Calendar<'_>, component: &Component) -> Option<Vec<u8>> {
+        let earlier = self.earlier?;
+        let by_content = self.by_content.get_or_insert_with(|| {
+            let entries = earlier.components().iter().filter(|entry| matches!(entry.kind, Kind::Event | Kind::Entry));
+            entries
+                .filter_map(|entry| {
+                    let dtstamp = earlier.lines().get(stamps(earlier, entry).dtstamp?)?;
+                    Some((content(earlier, entry), Value::of(earlier, dtstamp).text.to_vec()))
+                })
+                .collect()
+        });
+        by_content.get(&content(calendar, component)).cloned()
+    }
+}
+
+/// A digest of everything in `component` but its DTSTAMP, as it reads after mending.
+fn content(calendar: &Calendar<'_>, component: &Component) -> blake3::Hash {
+    let mut hasher = blake3::Hasher::new();
+    for line in calendar.lines().get(component.begin..=component.end).unwrap_or_default() {
+        if !matches!(line.property(), Property::Dtstamp | Property::Junk | Property::Blank) {
+            hasher.update(&unfold(calendar.raw(line)));
+            hasher.update(b"\n");
+        }
+    }
+    hasher.finalize()
+}
+
+/// Looks for texts that must not come out.
+struct Secrets<'a> {
+    finders: Vec<memmem::Finder<'a>>,
+}
+
+impl<'a> Secrets<'a> {
+    fn new(secrets: &'a [Vec<u8>]) -> Self {
+        Self { finders: secrets.iter().filter(|secret| !secret.is_empty()).map(memmem::Finder::new).collect() }
+    }
+
+    fn in_line(&self, raw: &[u8], folded: bool) -> bool {
+        let Some(shortest) = self.finders.iter().map(|finder| finder.needle().len()).min() else { return false };
+        if raw.len() < shortest {
+            return false;
+        }
+        let found = |text: &[u8]| self.finders.iter().any(|finder| finder.find(text).is_some());
+        if folded { found(&unfold(raw)) } else { found(raw) }
+    }
+}

@@ -1,0 +1,107 @@
+//! Every feed and token in force. Built whole from the settings and swapped whole on reload, so a request sees the old
+//! one or the new one and never a mixture.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::publish::Presentation;
+use super::token::Token;
+
+/// A feed: what it shows, and where it comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Feed {
+    /// Its name in the settings.
+    pub id: Arc<str>,
+    /// What its calendar's head says.
+    pub presentation: Presentation,
+    /// The name of its source in the settings.
+    pub source: Arc<str>,
+}
+
+/// A subscriber of a feed, with a token of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Device {
+    /// Its name in the settings.
+    pub id: Arc<str>,
+    /// What leads to it now.
+    pub token: Token,
+}
+
+/// What a token leads to.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Found<'a, T> {
+    /// A device of this feed.
+    Feed(&'a T),
+    /// A device that was revoked, or a token that was replaced by a newer one.
+    Revoked,
+    /// Nothing: never given out, or not even of a token's form.
+    Unknown,
+}
+
+/// Tokens and where they lead. `T` is whatever the server keeps for a feed.
+#[derive(Debug)]
+pub struct Catalog<T> {
+    lookup_key: [u8; 32],
+    tokens: HashMap<[u8; 16], Option<Arc<T>>>,
+}
+
+impl<T> Catalog<T> {
+    /// An empty catalog. `lookup_key` keeps the table's order, and so the time of a look-up, from saying anything
+    /// about the tokens in it.
+    pub fn new(lookup_key: [u8; 32]) -> Self {
+        Self { lookup_key, tokens: HashMap::new() }
+    }
+
+    /// Lets `token` lead to `feed`.
+    pub fn admit(&mut self, token: &Token, feed: Arc<T>) {
+        self.tokens.insert(self.name(token.reveal()), Some(feed));
+    }
+
+    /// Lets `token` answer that it is gone, unless it leads somewhere.
+    pub fn revoke(&mut self, token: &Token) {
+        self.tokens.entry(self.name(token.reveal())).or_insert(None);
+    }
+
+    /// Where `presented`, the text in a request's path, leads. Does the same work whatever `presented` is.
+    pub fn find(&self, presented: &str) -> Found<'_, T> {
+        // A text longer than any token is looked up by a piece that cannot be one.
+        let presented = if presented.len() > Token::MAX { "" } else { presented };
+        match self.tokens.get(&self.name(presented)) {
+            Some(Some(feed)) => Found::Feed(feed),
+            Some(None) => Found::Revoked,
+            None => Found::Unknown,
+        }
+    }
+
+    /// How many tokens lead to a feed.
+    pub fn devices(&self) -> usize {
+        self.tokens.values().flatten().count()
+    }
+
+    fn name(&self, token: &str) -> [u8; 16] {
+        let hash = blake3::keyed_hash(&self.lookup_key, token.as_bytes());
+        let mut name = [0; 16];
+        name.copy_from_slice(hash.as_bytes().split_at(16).0);
+        name
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::token::Key;
+    use super::*;
+
+    #[test]
+    fn a_token_leads_to_its_feed_and_a_revoked_one_is_gone() {
+        let key = Key::new([1; 32]);
+        let mut catalog = Catalog::new([2; 32]);
+        catalog.admit(&key.token("me", "iphone", 1), Arc::new("me"));
+        catalog.revoke(&key.token("me", "iphone", 0));
+        catalog.revoke(&key.token("me", "iphone", 1));
+        assert_eq!(catalog.find(key.token("me", "iphone", 1).reveal()), Found::Feed(&"me"));
+        assert_eq!(catalog.find(key.token("me", "iphone", 0).reveal()), Found::Revoked);
+        for unknown in ["", "x", key.token("me", "ipad", 0).reveal(), &"x".repeat(10_000)] {
+            assert_eq!(catalog.find(unknown), Found::Unknown);
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! One published version of a feed, compressed once and ready to send.
+
+use std::io::Write;
+
+use bytes::Bytes;
+
+/// How a body is coded for its way to the client (RFC 9110 §8.4.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Coding {
+    /// As it is.
+    Identity,
+    /// `gzip`: what every phone understands.
+    Gzip,
+    /// `br`: what browsers and Cloudflare ask for.
+    Brotli,
+    /// `zstd` (RFC 8878).
+    Zstd,
+}
+
+impl Coding {
+    /// Every coding, the ones worth having first.
+    pub const ALL: [Self; 4] = [Self::Zstd, Self::Brotli, Self::Gzip, Self::Identity];
+
+    /// The name in `Content-Encoding` and `Accept-Encoding`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Identity => "identity",
+            Self::Gzip => "gzip",
+            Self::Brotli => "br",
+            Self::Zstd => "zstd",
+        }
+    }
+}
+
+/// A feed's published text in every coding. Always derivable from a snapshot, so it lives in a cache.
+#[derive(Debug)]
+pub struct Edition {
+    digest: [u8; 32],
+    bodies: [Bytes; 4],
+    etags: [Bytes; 4],
+}
+
+impl Edition {
+    /// Compresses `text`. Takes some milliseconds for an ordinary calendar: not for a thread that serves others.
+    ///
+    /// # Errors
+    /// Only if an encoder fails to write to memory.
+    pub fn new(text: Vec<u8>) -> std::io::Result<Self> {
+        let hash = blake3::hash(&text);
+        let bodies = [
+            zstd::bulk::compress(&text, 6)?.into(),
+            brotli(&text)?.into(),
+            gzip(&text)?.into(),
+            Bytes::from(text),
+        ];
+        // A strong validator names the bytes sent, so each coding has its own (RFC 9110 §8.8.3).
+        let name = hash.to_hex();
+        let name = name.get(..32).unwrap_or_default();
+        let etags = Coding::ALL.map(|coding| match coding {
+            Coding::Identity => format!("\"{name}\"").into(),
+            coding => format!("\"{name}-{}\"", coding.as_str()).into(),
+        });
+        Ok(Self { digest: *hash.as_bytes(), bodies, etags })
+    }
+
+    /// Digest of the text.
+    pub fn digest(&self) -> [u8; 32] {
+        self.digest
+    }
+
+    /// The body in `coding`.
+    pub fn body(&self, coding: Coding) -> Bytes {
+        pick(&self.bodies, coding)
+    }
+
+    /// The entity tag of the body in `coding`, quotes included.
+    pub fn etag(&self, coding: Coding) -> Bytes {
+        pick(&self.etags, coding)
+    }
+
+    /// Whether `opaque`, an entity tag without quotes and `W/`, names this edition in any coding. What follows a hyphen
+    /// or semicolon is a coding: ours, or one that an intermediary put there.
+    pub fn is_named(&self, opaque: &[u8]) -> bool {
+        let end = opaque.iter().position(|byte| matches!(byte, b'-' | b';')).unwrap_or(opaque.len());
+        let own = pick(&self.etags, Coding::Identity);
+        let own = own.get(1..own.len() - 1).unwrap_or_default();
+        opaque.get(..end) == Some(own)
+    }
+
+    /// Bytes of memory it holds.
+    pub fn size(&self) -> usize {
+        self.bodies.iter().map(Bytes::len).sum::<usize>() + 512
+    }
+}
+
+fn pick(of: &[Bytes; 4], coding: Coding) -> Bytes {
+    let [zstd, brotli, gzip, identity] = of;
+    match coding {
+        Coding::Zstd => zstd,
+        Coding::Brotli => brotli,
+        Coding::Gzip => gzip,
+        Coding::Identity => identity,
+    }
+    .clone()
+}
+
+fn gzip(text: &[u8]) -> std::io::Result<Vec<u8>> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::with_capacity(text.len() / 6), flate2::Compression::new(6));
+    encoder.write_all(text)?;
+    encoder.finish()
+}
+
+fn brotli(text: &[u8]) -> std::io::Result<Vec<u8>> {
+    // Quality 5 is where the encoder is still faster than gzip's 9 and already smaller than it.
+    let mut encoder = brotli::CompressorWriter::new(Vec::with_capacity(text.len() / 6), 64 << 10, 5, 22);
+    encoder.write_all(text)?;
+    encoder.flush()?;
+    Ok(encoder.into_inner())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use super::*;
+
+    #[test]
+    fn every_coding_decodes_to_the_same_text() {
+        let text: Vec<u8> = (0..50_000).flat_map(|at: u32| format!("SUMMARY:{}\r\n", at % 97).into_bytes()).collect();
+        let edition = Edition::new(text.clone()).unwrap();
+        let mut gunzipped = Vec::new();
+        flate2::read::GzDecoder::new(&edition.body(Coding::Gzip)[..]).read_to_end(&mut gunzipped).unwrap();
+        let mut unbrotlied = Vec::new();
+        brotli::Decompressor::new(&edition.body(Coding::Brotli)[..], 4096).read_to_end(&mut unbrotlied).unwrap();
+        let unzstd = zstd::stream::decode_all(&edition.body(Coding::Zstd)[..]).unwrap();
+        assert_eq!([&gunzipped, &unbrotlied, &unzstd], [&text; 3]);
+        assert_eq!(edition.body(Coding::Identity), text);
+    }
+
+    #[test]
+    fn entity_tags_differ_by_coding_and_name_the_same_edition() {
+        let edition = Edition::new(b"BEGIN:VCALENDAR\r\nEND:VCALENDAR\r\n".to_vec()).unwrap();
+        let tags: std::collections::HashSet<_> = Coding::ALL.map(|coding| edition.etag(coding)).into();
+        assert_eq!(tags.len(), 4);
+        for tag in &tags {
+            assert!(edition.is_named(tag.strip_prefix(b"\"").unwrap().strip_suffix(b"\"").unwrap()));
+        }
+        assert!(!edition.is_named(b"00000000000000000000000000000000"));
+        assert!(!edition.is_named(b""));
+    }
+}

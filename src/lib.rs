@@ -1,0 +1,7 @@
+//! calferry
+
+pub mod calendar;
+pub mod feed;
+pub mod clock;
+pub mod source;
+pub mod store;

@@ -1,0 +1,26 @@
+//! Fetching: from a secret address to a calendar, or to the exact name of what went wrong.
+//!
+//! Nothing here remembers anything: the caller says which validators to send, and decides what an answer means for the
+//! copy it holds. Errors never hold the address.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `address` | a source's address: a secret, sent exactly as it was pasted |
+//! | `guard` | which addresses of the network may be reached |
+//! | `connect` | name → checked addresses → connection, with TLS |
+//! | `client` | one fetch: redirects, deadlines, what to make of the answer |
+//! | `body` | reading and decoding under a cap |
+//! | `error` | everything that goes wrong, by name |
+
+mod address;
+mod body;
+mod client;
+mod connect;
+mod error;
+mod guard;
+
+pub use address::{Address, Mistake};
+pub use client::{Client, Fetch, Fetched, Options, Order, Validators};
+pub use connect::roots;
+pub use error::{FetchError, Retry};
+pub use guard::{Reach, is_public};

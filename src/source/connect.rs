@@ -1,0 +1,143 @@
+//! From a name to a connection: resolve, check every address, connect to one that was checked, then TLS.
+//!
+//! hyper-util's connector does the connecting, with IPv6 and IPv4 racing. What is ours is the check between resolving
+//! and connecting: the connector gets only addresses that passed, so there is no second look-up to be told otherwise.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http::Uri;
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::connect::dns::Name;
+use hyper_util::rt::TokioIo;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{ClientConfig, RootCertStore};
+use tokio::net::TcpStream;
+use tower_service::Service;
+
+use super::address::literal_ip;
+use super::guard::Reach;
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
+
+/// The certificates to trust: the system's, or where it has none (a bare container) the ones built in, and the ones in
+/// `extra`, a PEM file.
+///
+/// # Errors
+/// If `extra` cannot be read or holds no certificate.
+pub fn roots(extra: Option<&Path>) -> Result<RootCertStore, rustls::pki_types::pem::Error> {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    if roots.is_empty() {
+        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+    }
+    if let Some(path) = extra {
+        let certificates = CertificateDer::pem_file_iter(path)?.collect::<Result<Vec<_>, _>>()?;
+        if roots.add_parsable_certificates(certificates).0 == 0 {
+            return Err(rustls::pki_types::pem::Error::NoItemsFound);
+        }
+    }
+    Ok(roots)
+}
+
+/// Makes connections as far as its reach goes.
+#[derive(Clone)]
+pub(super) struct Connector {
+    https: HttpsConnector<HttpConnector<Resolver>>,
+    reach: Reach,
+    timeout: Duration,
+}
+
+impl Connector {
+    /// `timeout` covers all of it: resolving, connecting and TLS.
+    pub(super) fn new(reach: Reach, timeout: Duration, roots: RootCertStore) -> Self {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let tls = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("the provider has suites for TLS 1.2 and 1.3")
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let mut tcp = HttpConnector::new_with_resolver(Resolver { reach });
+        tcp.enforce_http(false);
+        tcp.set_nodelay(true);
+        tcp.set_connect_timeout(Some(timeout));
+        let https = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_all_versions().wrap_connector(tcp);
+        Self { https, reach, timeout }
+    }
+}
+
+impl Service<Uri> for Connector {
+    type Response = Stream;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<Stream, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.https.poll_ready(cx)
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        // A number never reaches the resolver.
+        if literal_ip(&uri).is_some_and(|ip| !self.reach.allows(ip)) {
+            return Box::pin(async { Err(Forbidden.into()) });
+        }
+        let (connecting, timeout) = (self.https.call(uri), self.timeout);
+        Box::pin(async move {
+            match tokio::time::timeout(timeout, connecting).await {
+                Ok(connected) => connected,
+                Err(_) => Err(ConnectTimeout.into()),
+            }
+        })
+    }
+}
+
+/// Every address of the host lies outside the reach.
+#[derive(Debug, thiserror::Error)]
+#[error("the address is not public")]
+pub(super) struct Forbidden;
+
+/// Connecting took too long.
+#[derive(Debug, thiserror::Error)]
+#[error("connecting took too long")]
+pub(super) struct ConnectTimeout;
+
+/// The name did not resolve.
+#[derive(Debug, thiserror::Error)]
+#[error("the name did not resolve")]
+pub(super) struct Unresolved(#[source] pub(super) std::io::Error);
+
+/// The system's resolver, and only such addresses as may be reached.
+#[derive(Clone)]
+pub(super) struct Resolver {
+    reach: Reach,
+}
+
+impl Service<Name> for Resolver {
+    type Response = std::vec::IntoIter<SocketAddr>;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, name: Name) -> Self::Future {
+        let reach = self.reach;
+        Box::pin(async move {
+            let found: Vec<_> = tokio::net::lookup_host((name.as_str(), 0)).await.map_err(Unresolved)?.collect();
+            // One forbidden address spoils the name: a public host has no business there, and picking the others would
+            // only make an attack need more tries.
+            if found.iter().any(|address| !reach.allows(address.ip())) {
+                return Err(Forbidden.into());
+            }
+            Ok(found.into_iter())
+        })
+    }
+}

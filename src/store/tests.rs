@@ -1,0 +1,135 @@
+use super::*;
+
+fn at(secs: u64) -> Timestamp {
+    Timestamp::from_secs(1_790_000_000 + secs)
+}
+
+fn copy(text: &[u8]) -> Snapshot {
+    Snapshot {
+        digest: *blake3::hash(text).as_bytes(),
+        entries: 3,
+        size: text.len(),
+        changed_at: at(0),
+        confirmed_at: at(0),
+        validators: Validators { etag: Some("\"x\"".into()), last_modified: None },
+        inherited: false,
+    }
+}
+
+const A: UpstreamId = [1; 32];
+const B: UpstreamId = [2; 32];
+
+#[test]
+fn what_was_accepted_is_there_after_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    {
+        let store = Store::open(dir.path(), Access::Serve).unwrap();
+        store.bind([("work", &A)].into_iter()).unwrap();
+        store.accept(&A, &copy(b"one"), b"one").unwrap();
+        store.accept(&A, &copy(b"two"), b"two").unwrap();
+    }
+    let store = Store::open(dir.path(), Access::Serve).unwrap();
+    assert_eq!(store.known().unwrap().snapshots[&A], copy(b"two"));
+    assert_eq!(store.text(&A).unwrap().unwrap(), b"two");
+    assert_eq!(store.text(&B).unwrap(), None);
+    let mode = std::fs::metadata(dir.path().join("calferry.db")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+}
+
+#[test]
+fn a_new_address_serves_the_old_copy_until_it_has_its_own() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path(), Access::Serve).unwrap();
+    store.bind([("work", &A)].into_iter()).unwrap();
+    store.accept(&A, &copy(b"old"), b"old").unwrap();
+    store.bind([("work", &B)].into_iter()).unwrap();
+    let known = store.known().unwrap();
+    assert!(known.snapshots[&B].inherited);
+    assert_eq!(known.snapshots[&B].validators, Validators::default());
+    assert_eq!(store.text(&B).unwrap().unwrap(), b"old");
+    assert!(!known.snapshots.contains_key(&A), "a copy that no source leads to is deleted");
+    store.accept(&B, &copy(b"new"), b"new").unwrap();
+    assert!(!store.known().unwrap().snapshots[&B].inherited);
+}
+
+#[test]
+fn what_is_kept_aside_takes_the_place_of_the_copy_when_it_is_released() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path(), Access::Serve).unwrap();
+    store.bind([("work", &A)].into_iter()).unwrap();
+    store.accept(&A, &copy(b"full"), b"full").unwrap();
+    let kept = Quarantine { snapshot: copy(b"thin"), since: at(5), agreed: 2 };
+    store.quarantine(&A, &kept, b"thin").unwrap();
+    assert_eq!(store.known().unwrap().quarantined[&A], kept);
+    assert_eq!(store.text(&A).unwrap().unwrap(), b"full");
+
+    let visitor = Store::open(dir.path(), Access::Visit).unwrap();
+    let before = store.foreign_changes().unwrap();
+    assert!(visitor.release(&A).unwrap());
+    assert_ne!(store.foreign_changes().unwrap(), before);
+    assert_eq!(store.text(&A).unwrap().unwrap(), b"thin");
+    assert!(store.known().unwrap().quarantined.is_empty());
+    assert!(!visitor.release(&A).unwrap(), "nothing is left to release");
+}
+
+#[test]
+fn publication_times_never_go_backwards() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path(), Access::Serve).unwrap();
+    assert_eq!(store.published("me", &[1; 32], at(10)).unwrap(), at(10));
+    assert_eq!(store.published("me", &[1; 32], at(20)).unwrap(), at(10), "the same edition keeps its time");
+    assert_eq!(store.published("me", &[2; 32], at(5)).unwrap(), at(11), "the clock was set back");
+    assert_eq!(store.published("me", &[1; 32], at(30)).unwrap(), at(30), "what comes back is a change");
+    assert_eq!(store.published("you", &[1; 32], at(5)).unwrap(), at(5));
+}
+
+#[test]
+fn only_one_process_serves_from_a_folder() {
+    let dir = tempfile::tempdir().unwrap();
+    let _first = Store::open(dir.path(), Access::Serve).unwrap();
+    assert!(matches!(Store::open(dir.path(), Access::Serve), Err(StoreError::InUse(_))));
+    assert!(Store::open(dir.path(), Access::Visit).is_ok());
+}
+
+#[test]
+fn a_file_that_is_not_ours_is_refused_and_left_as_it_is() {
+    for content in [&b"my diary, not a database, and long enough to be read as a header......................................................"[..], &[0xFF; 5000]] {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("calferry.db");
+        std::fs::write(&path, content).unwrap();
+        assert!(matches!(Store::open(dir.path(), Access::Serve), Err(StoreError::Foreign(_))));
+        assert_eq!(std::fs::read(&path).unwrap(), content);
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let other = Connection::open(dir.path().join("calferry.db")).unwrap();
+    other.execute_batch("CREATE TABLE notes (text)").unwrap();
+    assert!(matches!(Store::open(dir.path(), Access::Serve), Err(StoreError::Foreign(_))));
+}
+
+#[test]
+fn a_later_schema_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(Store::open(dir.path(), Access::Serve).unwrap());
+    let later = Connection::open(dir.path().join("calferry.db")).unwrap();
+    later.pragma_update(None, "user_version", 99).unwrap();
+    drop(later);
+    let refused = Store::open(dir.path(), Access::Serve).unwrap_err();
+    assert!(matches!(refused, StoreError::Newer { found: 99, .. }), "{refused}");
+}
+
+#[test]
+fn a_copy_whose_bytes_have_changed_on_the_disk_is_not_served() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path(), Access::Serve).unwrap();
+    store.bind([("work", &A)].into_iter()).unwrap();
+    let text: Vec<u8> = (0..20_000u32).flat_map(|at| at.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
+    store.accept(&A, &copy(&text), &text).unwrap();
+    let other = Connection::open(dir.path().join("calferry.db")).unwrap();
+    let mut packed: Vec<u8> = other.query_row("SELECT text FROM text", [], |row| row.get(0)).unwrap();
+    for at in [4, 8, packed.len() / 2, packed.len() - 1] {
+        packed[at] ^= 0x10;
+        other.execute("UPDATE text SET text = ?", [&packed]).unwrap();
+        assert!(matches!(store.text(&A), Err(StoreError::DamagedCopy)));
+        packed[at] ^= 0x10;
+    }
+}
