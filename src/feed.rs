@@ -13,7 +13,7 @@ mod edition;
 mod publish;
 mod token;
 
-pub use catalog::{Catalog, Device, Feed, Found};
+pub use catalog::{Catalog, Feed, Found};
 pub use edition::{Coding, Edition};
 pub use publish::{Presentation, publish, publish_mended};
 pub use token::{Key, Token};

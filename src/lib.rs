@@ -1,7 +1,13 @@
 //! calferry
 
+pub mod app;
 pub mod calendar;
+pub mod cli;
 pub mod feed;
 pub mod clock;
+pub mod http;
+pub mod publisher;
+pub mod refresh;
+pub mod settings;
 pub mod source;
 pub mod store;

@@ -1,2 +1,11 @@
-//! The doorbell.
-fn main() {}
+//! The doorbell: `cli` answers it.
+
+use std::process::ExitCode;
+
+/// Gives memory back to the system after a large calendar has passed.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    calferry::cli::run(std::env::args_os())
+}

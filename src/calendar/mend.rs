@@ -133,6 +133,11 @@ fn stamps(calendar: &Calendar<'_>, component: &Component) -> Stamps {
 }
 
 impl Stamps {
+    /// Whether the last revision's time is nowhere told.
+    fn undated(&self, calendar: &Calendar<'_>) -> bool {
+        self.dtstamp.is_some() && self.revised(calendar).is_none()
+    }
+
     /// The time of the last revision as the calendar itself tells it: LAST-MODIFIED, else CREATED.
     fn revised<'text>(&self, calendar: &Calendar<'text>) -> Option<Value<'text>> {
         [self.last_modified, self.created]
@@ -141,6 +146,14 @@ impl Stamps {
             .filter_map(|index| calendar.lines().get(index))
             .map(|line| Value::of(calendar, line))
             .find(|value| is_utc_time(value.text))
+    }
+}
+
+impl Calendar<'_> {
+    /// Whether any entry has a DTSTAMP but neither LAST-MODIFIED nor CREATED, as Outlook's have.
+    pub fn has_undated_entries(&self) -> bool {
+        let mut entries = self.components().iter().filter(|component| matches!(component.kind, Kind::Event | Kind::Entry));
+        entries.any(|component| stamps(self, component).undated(self))
     }
 }
 

@@ -18,15 +18,6 @@ pub struct Feed {
     pub source: Arc<str>,
 }
 
-/// A subscriber of a feed, with a token of its own.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Device {
-    /// Its name in the settings.
-    pub id: Arc<str>,
-    /// What leads to it now.
-    pub token: Token,
-}
-
 /// What a token leads to.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Found<'a, T> {

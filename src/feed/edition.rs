@@ -70,19 +70,24 @@ impl Edition {
 
     /// The body in `coding`.
     pub fn body(&self, coding: Coding) -> Bytes {
-        pick(&self.bodies, coding)
+        at(&self.bodies, coding).clone()
+    }
+
+    /// Bytes of the body in `coding`.
+    pub fn len(&self, coding: Coding) -> usize {
+        at(&self.bodies, coding).len()
     }
 
     /// The entity tag of the body in `coding`, quotes included.
     pub fn etag(&self, coding: Coding) -> Bytes {
-        pick(&self.etags, coding)
+        at(&self.etags, coding).clone()
     }
 
     /// Whether `opaque`, an entity tag without quotes and `W/`, names this edition in any coding. What follows a hyphen
     /// or semicolon is a coding: ours, or one that an intermediary put there.
     pub fn is_named(&self, opaque: &[u8]) -> bool {
         let end = opaque.iter().position(|byte| matches!(byte, b'-' | b';')).unwrap_or(opaque.len());
-        let own = pick(&self.etags, Coding::Identity);
+        let own = at(&self.etags, Coding::Identity);
         let own = own.get(1..own.len() - 1).unwrap_or_default();
         opaque.get(..end) == Some(own)
     }
@@ -93,7 +98,7 @@ impl Edition {
     }
 }
 
-fn pick(of: &[Bytes; 4], coding: Coding) -> Bytes {
+fn at(of: &[Bytes; 4], coding: Coding) -> &Bytes {
     let [zstd, brotli, gzip, identity] = of;
     match coding {
         Coding::Zstd => zstd,
@@ -101,7 +106,6 @@ fn pick(of: &[Bytes; 4], coding: Coding) -> Bytes {
         Coding::Gzip => gzip,
         Coding::Identity => identity,
     }
-    .clone()
 }
 
 fn gzip(text: &[u8]) -> std::io::Result<Vec<u8>> {

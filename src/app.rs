@@ -1,0 +1,285 @@
+//! Builds all parts from settings, in the order in which they need one another, and owns every task until the end.
+
+mod key;
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{info, warn};
+
+use crate::clock::Clock;
+use crate::feed::{Catalog, Feed, Key, Presentation};
+use crate::http::{Admin, Directory, Front, FrontOptions, Listed, Metrics, Server};
+use crate::publisher::{FeedsByUpstream, Publisher, Served};
+use crate::refresh::{Bounds, Change, Plan, Refresher, Upstream};
+use crate::settings::Settings;
+use crate::source::{Client, Fetch, Reach, roots};
+use crate::store::{Access, Store, UpstreamId};
+
+pub use key::{load_key, prepare_state_dir};
+
+/// How often clients that have gone quiet are forgotten.
+const SWEEP_EVERY: Duration = Duration::from_secs(10);
+/// How many tokens of a revoked device answer that they are gone.
+const REVOKED_ROTATIONS: u32 = 16;
+
+/// A running server.
+#[derive(Debug)]
+pub struct App {
+    settings: Settings,
+    key: Key,
+    front: Arc<Front>,
+    refresher: Refresher,
+    listening: SocketAddr,
+    admin_listening: Option<SocketAddr>,
+    /// Ends the listeners.
+    drain: CancellationToken,
+    /// Ends everything else, once they have.
+    stop: CancellationToken,
+    listeners: TaskTracker,
+    tasks: TaskTracker,
+}
+
+impl App {
+    /// Builds and starts everything. When it returns, the listeners are bound and every copy that was stored is being
+    /// served.
+    ///
+    /// # Errors
+    /// If a part cannot be built: the state folder, the store, a listener.
+    pub async fn start(settings: Settings) -> anyhow::Result<Self> {
+        let roots = roots(settings.fetch.ca_file.as_deref()).context("fetch.ca_file")?;
+        let client = Client::new(settings.fetch.options, &roots);
+        Self::start_with(settings, client, Clock::System).await
+    }
+
+    /// The same with another way to fetch and another clock.
+    ///
+    /// # Errors
+    /// As [`App::start`].
+    pub async fn start_with(settings: Settings, fetch: impl Fetch, clock: Clock) -> anyhow::Result<Self> {
+        prepare_state_dir(&settings.state_dir)?;
+        let key = load_key(&settings.state_dir)?;
+        let store = Arc::new(Store::open(&settings.state_dir, Access::Serve)?);
+        let (drain, stop, tasks) = (CancellationToken::new(), CancellationToken::new(), TaskTracker::new());
+        let (changes, changed) = mpsc::channel(256);
+        let (refresher, driving) =
+            Refresher::start(fetch, Arc::clone(&store), clock, bounds(&settings), changes, stop.clone());
+        tasks.spawn(driving);
+        let upstreams = refresher.adopt(plans(&settings, &key)).await?;
+        let metrics = Arc::new(Metrics::default());
+        let limits = settings.fetch.limits;
+        let publisher = Arc::new(Publisher::new(store, refresher.clone(), clock, limits, settings.edition_budget));
+        let front = Arc::new(Front::new(
+            directory(&settings, &key, &upstreams),
+            Arc::clone(&publisher),
+            refresher.clone(),
+            Arc::clone(&metrics),
+            clock,
+            front_options(&settings),
+        ));
+        let listener = bind("server.listen", settings.server.listen).await?;
+        let admin_listener = match settings.server.admin_listen {
+            Some(address) => Some(bind("server.admin_listen", address).await?),
+            None => None,
+        };
+        let app = Self {
+            listening: listener.local_addr()?,
+            admin_listening: admin_listener.as_ref().map(TcpListener::local_addr).transpose()?,
+            settings,
+            key,
+            front,
+            refresher,
+            drain,
+            stop,
+            listeners: TaskTracker::new(),
+            tasks,
+        };
+        app.listen(listener, admin_listener, &metrics);
+        app.look_after(publisher, changed);
+        Ok(app)
+    }
+
+    fn listen(&self, listener: TcpListener, admin: Option<TcpListener>, metrics: &Arc<Metrics>) {
+        let settings = &self.settings.server;
+        let public = Server {
+            routes: Arc::clone(&self.front),
+            patience: settings.patience,
+            max_connections: settings.max_connections,
+            metrics: Arc::clone(metrics),
+        };
+        self.listeners.spawn(public.run(listener, self.drain.clone()));
+        if let Some(admin) = admin {
+            let private = Server {
+                routes: Arc::new(Admin::new(Arc::clone(&self.front))),
+                patience: settings.patience,
+                max_connections: 64,
+                metrics: Arc::new(Metrics::default()),
+            };
+            self.listeners.spawn(private.run(admin, self.drain.clone()));
+        }
+    }
+
+    /// The tasks beside the listeners: new editions for those that are being read, and forgetting quiet clients.
+    fn look_after(&self, publisher: Arc<Publisher>, mut changed: mpsc::Receiver<Change>) {
+        let (front, stop) = (Arc::clone(&self.front), self.stop.clone());
+        self.tasks.spawn(async move {
+            while let Some(Some(change)) = stop.run_until_cancelled(changed.recv()).await {
+                let directory = front.directory();
+                let feeds = directory.feeds.get(&change.upstream).map(Vec::as_slice).unwrap_or_default();
+                publisher.follow(change, feeds).await;
+            }
+        });
+        let (front, stop) = (Arc::clone(&self.front), self.stop.clone());
+        self.tasks.spawn(async move {
+            let mut sweep = tokio::time::interval(SWEEP_EVERY);
+            while stop.run_until_cancelled(sweep.tick()).await.is_some() {
+                front.sweep();
+            }
+        });
+    }
+
+    /// Puts other settings in force. Listeners and bounds keep theirs until a restart, which is said.
+    ///
+    /// # Errors
+    /// If the store cannot be read or written; then the old settings stay in force.
+    pub async fn reload(&mut self, settings: Settings) -> anyhow::Result<()> {
+        let upstreams = self.refresher.adopt(plans(&settings, &self.key)).await?;
+        self.front.install(directory(&settings, &self.key, &upstreams));
+        let old = &self.settings;
+        for (what, same) in [
+            ("server", old.server == settings.server),
+            ("fetch", old.fetch == settings.fetch),
+            ("state_dir", old.state_dir == settings.state_dir),
+            ("edition_budget", old.edition_budget == settings.edition_budget),
+        ] {
+            if !same {
+                warn!("a change of {what} takes effect after a restart");
+            }
+        }
+        info!(sources = settings.sources.len(), feeds = settings.feeds.len(), "settings are in force");
+        self.settings = settings;
+        Ok(())
+    }
+
+    /// Stops in order: no new connections; requests under way have as long as the settings give them; then the
+    /// refresher writes what it knows. `false` if requests had to be cut off.
+    pub async fn stop(self) -> bool {
+        self.drain.cancel();
+        self.listeners.close();
+        let drained = tokio::time::timeout(self.settings.server.drain, self.listeners.wait()).await.is_ok();
+        self.stop.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+        drained
+    }
+
+    /// The settings in force.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The key of this installation.
+    pub fn key(&self) -> &Key {
+        &self.key
+    }
+
+    /// The public routes.
+    pub fn front(&self) -> &Arc<Front> {
+        &self.front
+    }
+
+    /// Where subscribers are served.
+    pub fn listening(&self) -> SocketAddr {
+        self.listening
+    }
+
+    /// Where metrics and status are served.
+    pub fn admin_listening(&self) -> Option<SocketAddr> {
+        self.admin_listening
+    }
+}
+
+async fn bind(key: &'static str, address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| format!("{key}: cannot listen on {address}"))
+}
+
+fn bounds(settings: &Settings) -> Bounds {
+    let fetch = &settings.fetch;
+    Bounds { concurrent: fetch.concurrent, host: fetch.host, calendar: fetch.limits, collapse: fetch.collapse }
+}
+
+fn front_options(settings: &Settings) -> FrontOptions {
+    let server = &settings.server;
+    FrontOptions {
+        trusted_proxies: server.trusted_proxies.clone(),
+        rates: server.rates,
+        since_margin: server.since_margin,
+        first_wait: server.first_wait,
+    }
+}
+
+fn plans(settings: &Settings, key: &Key) -> Vec<Plan> {
+    let naming = key.derive("calferry 2026 upstream names");
+    let plan = |source: &crate::settings::Source| Plan {
+        source: Arc::clone(&source.name),
+        upstream: upstream_id(source, &naming),
+        address: source.address.clone(),
+        reach: source.reach,
+        pace: source.pace,
+    };
+    settings.sources.iter().map(plan).collect()
+}
+
+/// What a source is called in the store: its address and reach, under a key.
+fn upstream_id(source: &crate::settings::Source, naming: &[u8; 32]) -> UpstreamId {
+    let mut id = source.address.fingerprint(naming);
+    // An answer from the private network must never be served for a source that may not reach it.
+    if let (Reach::Private, Some(last)) = (source.reach, id.last_mut()) {
+        *last ^= 1;
+    }
+    id
+}
+
+/// The name that `source` of `settings` has in the store under `state_dir`.
+///
+/// # Errors
+/// If the key cannot be read.
+pub fn stored_name(source: &crate::settings::Source, state_dir: &Path) -> anyhow::Result<UpstreamId> {
+    let key = load_key(state_dir)?;
+    Ok(upstream_id(source, &key.derive("calferry 2026 upstream names")))
+}
+
+fn directory(settings: &Settings, key: &Key, upstreams: &HashMap<Arc<str>, Arc<Upstream>>) -> Directory {
+    let mut catalog = Catalog::new(key.derive("calferry 2026 token look-up"));
+    let mut feeds: FeedsByUpstream = HashMap::new();
+    for feed in &settings.feeds {
+        // Every feed's source was checked to be among the sources, and every source was adopted.
+        let Some(upstream) = upstreams.get(&feed.source) else { continue };
+        let presentation = Presentation { name: feed.name.clone(), refresh: Some(feed.refresh) };
+        let shown = Feed { id: Arc::clone(&feed.id), presentation, source: Arc::clone(&feed.source) };
+        let served = Arc::new(Served::new(shown, Arc::clone(upstream)));
+        feeds.entry(upstream.id).or_default().push(Arc::clone(&served));
+        let listed = Arc::new(Listed::new(served));
+        for device in &feed.devices {
+            catalog.admit(&device.token(key, &feed.id), Arc::clone(&listed));
+            for earlier in 0..device.rotation {
+                catalog.revoke(&key.token(&feed.id, &device.name, earlier));
+            }
+        }
+        for name in &feed.revoked {
+            for rotation in 0..REVOKED_ROTATIONS {
+                catalog.revoke(&key.token(&feed.id, name, rotation));
+            }
+        }
+    }
+    let named = |source: &crate::settings::Source| Some((Arc::clone(&source.name), Arc::clone(upstreams.get(&source.name)?)));
+    Directory { catalog, feeds, sources: settings.sources.iter().filter_map(named).collect() }
+}

@@ -1,0 +1,87 @@
+//! The key file: made at the first start, read at every other. All URLs depend on it.
+
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::Path;
+
+use anyhow::{Context, bail, ensure};
+
+use crate::feed::Key;
+
+/// Makes the state folder, for its owner only.
+///
+/// # Errors
+/// If it cannot be made.
+pub fn prepare_state_dir(dir: &Path) -> anyhow::Result<()> {
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(dir);
+    made.with_context(|| format!("state_dir: {} cannot be made", dir.display()))
+}
+
+/// Reads the key in `dir`, or makes one if there is none.
+///
+/// # Errors
+/// If the file cannot be read or made, can be read by others, or holds something else. It is never replaced: with
+/// another key, every URL would be another.
+pub fn load_key(dir: &Path) -> anyhow::Result<Key> {
+    let path = dir.join("key");
+    match std::fs::read_to_string(&path) {
+        Ok(text) => {
+            let mode = std::fs::metadata(&path)?.mode();
+            ensure!(mode & 0o077 == 0, "{} can be read by others; make it private: chmod 600 {0}", path.display());
+            let key = Key::from_text(&text);
+            key.with_context(|| format!("{} does not hold a key; restore it from a backup, or remove it to make new URLs", path.display()))
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => make_key(dir, &path),
+        Err(error) => bail!("{} cannot be read: {error}", path.display()),
+    }
+}
+
+/// Written beside its place and moved there, so that a key file is whole or not there.
+fn make_key(dir: &Path, path: &Path) -> anyhow::Result<Key> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).context("the system gives no random bytes")?;
+    let key = Key::new(bytes);
+    let new = path.with_extension("new");
+    let write = || -> std::io::Result<()> {
+        // One that was left by a start that did not get further.
+        if let Err(error) = std::fs::remove_file(&new)
+            && error.kind() != ErrorKind::NotFound
+        {
+            return Err(error);
+        }
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
+        file.write_all(key.to_text().as_bytes())?;
+        file.sync_all()?;
+        std::fs::rename(&new, path)?;
+        File::open(dir)?.sync_all()
+    };
+    write().with_context(|| format!("{} cannot be made", path.display()))?;
+    Ok(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn the_key_is_made_once_for_its_owner_only_and_never_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = dir.path().join("a/b");
+        prepare_state_dir(&state).unwrap();
+        let token = load_key(&state).unwrap().token("me", "phone", 0);
+        assert_eq!(load_key(&state).unwrap().token("me", "phone", 0), token);
+        let path = state.join("key");
+        assert_eq!(std::fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
+        assert_eq!(std::fs::metadata(&state).unwrap().mode() & 0o777, 0o700);
+
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+        assert!(load_key(&state).unwrap_err().to_string().contains("chmod 600"));
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        std::fs::write(&path, "").unwrap();
+        assert!(load_key(&state).is_err());
+        assert_eq!(std::fs::read(&path).unwrap(), b"");
+    }
+}

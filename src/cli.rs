@@ -1,0 +1,251 @@
+//! The command line. Exit codes: 0 done, 1 it went wrong, 2 the command line itself is wrong.
+
+mod check;
+mod demo;
+mod fetch;
+mod serve;
+mod show;
+
+use std::ffi::OsString;
+use std::io::IsTerminal;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
+
+use crate::settings::{Given, Origin, Problems, Settings};
+
+/// Carries a calendar from where it can be fetched to the phone that cannot fetch it.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    /// How much to say on standard error.
+    #[arg(long, global = true, env = "CALFERRY_LOG", default_value = "info")]
+    log: LogLevel,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum LogLevel {
+    Error,
+    Warn,
+    Info,
+    Debug,
+    Trace,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve calendars: one secret address, or everything in a settings file.
+    Serve(Serve),
+    /// Show it working: a calendar that changes every minute, served from a built-in upstream.
+    Demo {
+        /// Where to listen.
+        #[arg(long, default_value = "127.0.0.1:8080")]
+        listen: SocketAddr,
+    },
+    /// Say what is wrong with the settings.
+    Check {
+        #[command(flatten)]
+        place: Place,
+        /// Try every source once, too.
+        #[arg(long)]
+        online: bool,
+    },
+    /// Print the URLs of a feed's devices. They are secret.
+    Url {
+        /// The feed; all feeds if none is named.
+        feed: Option<String>,
+        /// Only this device.
+        #[arg(long)]
+        device: Option<String>,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Fetch one calendar as the server would, and print what would be served.
+    Fetch {
+        /// A source of the settings, or an address.
+        source: String,
+        /// Allow addresses of private networks.
+        #[arg(long)]
+        allow_private: bool,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Print what would be served for a calendar file.
+    Publish {
+        /// The file, or - for standard input.
+        file: PathBuf,
+        /// The calendar's name on the phone.
+        #[arg(long)]
+        name: Option<String>,
+    },
+    /// Take over a calendar that is kept aside because most of its events were gone.
+    Accept {
+        /// The source.
+        source: String,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Ask a running server whether it is well, for container checks.
+    Health {
+        /// Its address; else what the settings say.
+        #[arg(long)]
+        address: Option<SocketAddr>,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Print completions for a shell.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Where the settings and the state are.
+#[derive(Debug, Clone, Args)]
+struct Place {
+    /// The settings file [default: calferry.toml or /etc/calferry/calferry.toml, if there is one].
+    #[arg(long, short)]
+    config: Option<PathBuf>,
+    /// Where the key and the copies are kept [default: $STATE_DIRECTORY or ~/.local/state/calferry].
+    #[arg(long)]
+    state_dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Args)]
+struct Serve {
+    /// A secret calendar address, to serve without a settings file.
+    #[arg(conflicts_with = "config")]
+    url: Option<String>,
+    #[command(flatten)]
+    place: Place,
+    /// Where to listen for subscribers.
+    #[arg(long)]
+    listen: Option<SocketAddr>,
+    /// Where to serve metrics and status; this machine only.
+    #[arg(long)]
+    admin_listen: Option<SocketAddr>,
+    /// What shown URLs start with, such as <https://cal.example.com>.
+    #[arg(long)]
+    public_url: Option<String>,
+    /// How often to fetch, such as 15m.
+    #[arg(long)]
+    refresh: Option<String>,
+    /// Longest pause between tries while a source fails, such as 6h.
+    #[arg(long)]
+    max_backoff: Option<String>,
+    /// Allow sources on private networks.
+    #[arg(long)]
+    allow_private: bool,
+}
+
+/// Runs the command line `args`, the program's name first.
+pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help goes to standard output, a mistake to standard error; neither can be helped if they are closed.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    log_to(cli.log, std::io::stderr);
+    match dispatch(cli.command) {
+        Ok(code) => code,
+        Err(error) => {
+            for line in words(&error).lines() {
+                eprintln!("calferry: {line}");
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Serve(serve) => runtime()?.block_on(serve::serve(&serve)),
+        Command::Demo { listen } => runtime()?.block_on(demo::demo(listen)),
+        Command::Check { place, online } => runtime()?.block_on(check::check(&place, online)),
+        Command::Url { feed, device, place } => show::urls(&place, feed.as_deref(), device.as_deref()),
+        Command::Fetch { source, allow_private, place } => runtime()?.block_on(fetch::fetch(&source, allow_private, &place)),
+        Command::Publish { file, name } => fetch::publish_file(&file, name),
+        Command::Accept { source, place } => show::accept(&place, &source),
+        Command::Health { address, place } => runtime()?.block_on(show::health(address, &place)),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "calferry", &mut std::io::stdout());
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+/// Logs of this program at `level`, to `writer`. Of the libraries below only warnings: at finer levels some of them
+/// print addresses and headers.
+fn log_to<W>(level: LogLevel, writer: W)
+where
+    W: for<'writer> MakeWriter<'writer> + Send + Sync + 'static,
+{
+    let level = match level {
+        LogLevel::Error => "error",
+        LogLevel::Warn => "warn",
+        LogLevel::Info => "info",
+        LogLevel::Debug => "debug",
+        LogLevel::Trace => "trace",
+    };
+    let filter = EnvFilter::new(format!("error,calferry={level}"));
+    let ansi = std::io::stderr().is_terminal();
+    // Fails only if there is a subscriber already, as in a test that runs commands in its own process.
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).with_ansi(ansi).try_init();
+}
+
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    // The blocking pool does SQLite and compression, which semaphores bound; the rest of it is name resolution.
+    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().max_blocking_threads(64).build()?)
+}
+
+/// An error with its causes, one a line. Problems of the settings are whole lines already.
+fn words(error: &anyhow::Error) -> String {
+    match error.downcast_ref::<Problems>() {
+        Some(problems) => problems.to_string(),
+        None => format!("{error:#}"),
+    }
+}
+
+fn environment() -> Vec<(String, String)> {
+    // A variable that is not text cannot be a setting.
+    std::env::vars_os().filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?))).collect()
+}
+
+impl Place {
+    fn origin(&self) -> Origin {
+        Origin::find(self.config.clone())
+    }
+
+    /// What of the settings is given by these options.
+    fn given(&self) -> anyhow::Result<Given> {
+        let mut given = Given::default();
+        if let Some(dir) = &self.state_dir {
+            let dir = dir.to_str().ok_or_else(|| anyhow::anyhow!("--state-dir: the folder's name is not text"))?;
+            given.0.push(("state_dir", dir.to_owned()));
+        }
+        Ok(given)
+    }
+
+    fn settings(&self) -> anyhow::Result<Settings> {
+        Ok(Settings::load(&self.origin(), &self.given()?, &environment())?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

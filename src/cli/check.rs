@@ -1,0 +1,40 @@
+//! `calferry check`: what is wrong with the settings, and with `--online`, with the sources.
+
+use std::process::ExitCode;
+
+use super::Place;
+use super::fetch::{client, fetch_once, remarks};
+use crate::settings::Settings;
+use crate::store::{Access, Store};
+
+/// Checks the settings and the state; with `online`, every source too.
+pub(super) async fn check(place: &Place, online: bool) -> anyhow::Result<ExitCode> {
+    // A settings file with problems ends here, with all of them.
+    let settings = place.settings()?;
+    for warning in &settings.warnings {
+        println!("warning: {warning}");
+    }
+    let devices: usize = settings.feeds.iter().map(|feed| feed.devices.len()).sum();
+    println!("settings: {} sources, {} feeds, {devices} devices", settings.sources.len(), settings.feeds.len());
+    if settings.state_dir.join("calferry.db").exists() {
+        Store::open(&settings.state_dir, Access::Visit)?.verify()?;
+        println!("state: {} is sound", settings.state_dir.display());
+    }
+    if online { try_sources(&settings).await } else { Ok(ExitCode::SUCCESS) }
+}
+
+async fn try_sources(settings: &Settings) -> anyhow::Result<ExitCode> {
+    let client = client(settings)?;
+    let mut failed = 0;
+    // One after the other: a host that counts must not be asked for everything at once.
+    for source in &settings.sources {
+        match fetch_once(&client, &source.address, source.reach, &settings.fetch.limits).await {
+            Ok(answer) => println!("source {}: {}", source.name, remarks(&answer).join("; ")),
+            Err(error) => {
+                failed += 1;
+                println!("source {}: {}: {error}. {}", source.name, error.name(), error.advice());
+            }
+        }
+    }
+    Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

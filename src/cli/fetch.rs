@@ -1,0 +1,114 @@
+//! One calendar through the real path: `fetch` from the network, `publish` from a file.
+
+use std::io::{Read, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context, anyhow};
+
+use super::Place;
+use crate::calendar::{Calendar, Limits, Malformed};
+use crate::feed::{Presentation, publish, publish_mended};
+use crate::refresh::{MendedAnswer, mend_answer};
+use crate::settings::{Origin, Settings, Source};
+use crate::source::{Address, Client, Fetch, FetchError, Fetched, Options, Order, Reach, Validators, roots};
+
+/// Fetches `named`, a source of the settings or an address, and prints what would be served.
+pub(super) async fn fetch(named: &str, allow_private: bool, place: &Place) -> anyhow::Result<ExitCode> {
+    let (client, limits, address, reach, presentation) = if named.contains("://") {
+        let address = Address::parse(named)?;
+        let options = Options::default();
+        let reach = if allow_private { Reach::Private } else { Reach::Public };
+        (Client::new(options, &roots(None)?), Limits::default(), address, reach, Presentation::default())
+    } else {
+        let settings = named_settings(place, named)?;
+        let source = find(&settings, named)?;
+        let feed = settings.feeds.iter().find(|feed| feed.source == source.name);
+        let presentation = feed.map(|feed| Presentation { name: feed.name.clone(), refresh: Some(feed.refresh) });
+        let reach = if allow_private { Reach::Private } else { source.reach };
+        (client(&settings)?, settings.fetch.limits, source.address.clone(), reach, presentation.unwrap_or_default())
+    };
+    match fetch_once(&client, &address, reach, &limits).await {
+        Ok(answer) => {
+            for line in remarks(&answer) {
+                eprintln!("calferry: {line}");
+            }
+            let calendar = Calendar::scan(&answer.text, &limits)?;
+            write_out(&publish_mended(&calendar, &presentation))
+        }
+        Err(error) => Err(anyhow!("{error}. {}", error.advice())),
+    }
+}
+
+/// Prints what would be served for the calendar in `file`.
+pub(super) fn publish_file(file: &Path, name: Option<String>) -> anyhow::Result<ExitCode> {
+    let mut text = Vec::new();
+    if file == Path::new("-") {
+        std::io::stdin().lock().read_to_end(&mut text).context("standard input")?;
+    } else {
+        text = std::fs::read(file).with_context(|| format!("{} cannot be read", file.display()))?;
+    }
+    let calendar = Calendar::scan(&text, &Limits::default()).map_err(|malformed| refused(file, &malformed))?;
+    write_out(&publish(&calendar, &Presentation { name, refresh: None }))
+}
+
+fn refused(file: &Path, malformed: &Malformed) -> anyhow::Error {
+    anyhow!("{} would not be served: {malformed}", file.display())
+}
+
+fn write_out(text: &[u8]) -> anyhow::Result<ExitCode> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text).and_then(|()| out.flush()).context("standard output")?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn named_settings(place: &Place, named: &str) -> anyhow::Result<Settings> {
+    if place.origin() == Origin::Nothing {
+        return Err(anyhow!("{named:?} is no address (https://…), and there is no settings file to look it up in (--config)"));
+    }
+    place.settings()
+}
+
+fn find<'a>(settings: &'a Settings, named: &str) -> anyhow::Result<&'a Source> {
+    settings.sources.iter().find(|source| *source.name == *named).with_context(|| {
+        let known: Vec<_> = settings.sources.iter().map(|source| &*source.name).collect();
+        format!("no source named {named:?}; the sources are: {}", known.join(", "))
+    })
+}
+
+/// The client that the settings want.
+pub(super) fn client(settings: &Settings) -> anyhow::Result<Client> {
+    let roots = roots(settings.fetch.ca_file.as_deref()).context("fetch.ca_file")?;
+    Ok(Client::new(settings.fetch.options, &roots))
+}
+
+/// One fetch, read and mended as the server would.
+pub(super) async fn fetch_once(
+    client: &Client,
+    address: &Address,
+    reach: Reach,
+    limits: &Limits,
+) -> Result<MendedAnswer, FetchError> {
+    let order = Order { address: address.clone(), reach, validators: Validators::default() };
+    match client.fetch(order).await? {
+        Fetched::Body { text, .. } => Ok(mend_answer(&text, limits, &address.telltales(), || None)?),
+        Fetched::NotModified => Err(FetchError::Unexpected(304)),
+    }
+}
+
+/// What a person should know of an answer that was accepted.
+pub(super) fn remarks(answer: &MendedAnswer) -> Vec<String> {
+    let mut remarks = vec![format!("{} events, {} bytes", answer.entries, answer.text.len())];
+    if answer.junk > 0 {
+        let lines: Vec<_> = answer.junk_lines.iter().map(ToString::to_string).collect();
+        let more = if answer.junk > answer.junk_lines.len() { ", …" } else { "" };
+        remarks.push(format!("{} lines left out because they are no content line: line {}{more}", answer.junk, lines.join(", ")));
+    }
+    if answer.secret > 0 {
+        remarks.push(format!("{} lines left out because they held the calendar's own secret address", answer.secret));
+    }
+    if answer.broken_characters > 0 {
+        remarks.push(format!("{} lines hold characters that are not UTF-8; they are served as they are", answer.broken_characters));
+    }
+    remarks
+}

@@ -1,0 +1,135 @@
+//! `calferry serve`: until it is told to stop. SIGHUP and a changed file reload the settings, SIGTERM and SIGINT stop.
+
+use std::collections::HashMap;
+use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{Duration, SystemTime};
+
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::{error, info, warn};
+
+use super::{Serve, environment};
+use crate::app::App;
+use crate::settings::{Given, Origin, Settings};
+
+/// How often the settings' files are looked at. Looking works on every file system, and through a container's mounts,
+/// where being told does not.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// Serves until a signal says stop.
+pub(super) async fn serve(options: &Serve) -> anyhow::Result<ExitCode> {
+    let (origin, given) = (origin(options), given(options)?);
+    let settings = Settings::load(&origin, &given, &environment())?;
+    for warning in &settings.warnings {
+        warn!("{warning}");
+    }
+    let app = App::start(settings).await?;
+    if options.url.is_some() || std::io::stdout().is_terminal() {
+        print_urls(&app)?;
+    } else {
+        info!("the URLs of the devices are shown by: calferry url");
+    }
+    run(app, &origin, &given).await
+}
+
+/// Runs `app` until a signal says stop, reloading its settings from `origin`.
+pub(super) async fn run(mut app: App, origin: &Origin, given: &Given) -> anyhow::Result<ExitCode> {
+    info!(listen = %app.listening(), "serving on {}", app.listening());
+    if let Some(admin) = app.admin_listening() {
+        info!(listen = %admin, "metrics and status on {admin}");
+    }
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let mut hang_up = signal(SignalKind::hangup())?;
+    let mut look = tokio::time::interval(LOOK_EVERY);
+    let mut seen = marks(origin, app.settings());
+    loop {
+        let asked = tokio::select! {
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+            _ = hang_up.recv() => true,
+            _ = look.tick() => false,
+        };
+        let now = marks(origin, app.settings());
+        if asked || now != seen {
+            reload(&mut app, origin, given).await;
+            // Other files may be named now; what they are like is the new measure.
+            seen = marks(origin, app.settings());
+        }
+    }
+    info!("stopping");
+    if !app.stop().await {
+        warn!("some requests were still under way and were cut off");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn reload(app: &mut App, origin: &Origin, given: &Given) {
+    let settings = match Settings::load(origin, given, &environment()) {
+        Ok(settings) => settings,
+        Err(problems) => {
+            for problem in &problems.0 {
+                error!("{problem}");
+            }
+            return error!(problems = problems.0.len(), "the settings are refused; the old ones stay in force");
+        }
+    };
+    for warning in &settings.warnings {
+        warn!("{warning}");
+    }
+    if let Err(cause) = app.reload(settings).await {
+        error!(error = format!("{cause:#}"), "the settings could not be put in force; the old ones stay");
+    }
+}
+
+/// What tells whether a file was changed.
+type Marks = HashMap<PathBuf, Option<(SystemTime, u64)>>;
+
+fn marks(origin: &Origin, settings: &Settings) -> Marks {
+    let main = match origin {
+        Origin::File(path) => Some(path),
+        Origin::Nothing => None,
+    };
+    let mark = |path: &PathBuf| {
+        let metadata = std::fs::metadata(path).ok()?;
+        Some((metadata.modified().ok()?, metadata.len()))
+    };
+    settings.files.iter().chain(main).map(|path| (path.clone(), mark(path))).collect()
+}
+
+/// One line for each device: `feed NAME  device NAME  URL`.
+pub(super) fn print_urls(app: &App) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    for (feed, device, url) in urls(app.settings(), app) {
+        writeln!(out, "feed {feed}  device {device}  {url}")?;
+    }
+    Ok(out.flush()?)
+}
+
+fn urls<'a>(settings: &'a Settings, app: &'a App) -> impl Iterator<Item = (&'a str, &'a str, String)> {
+    settings.feeds.iter().flat_map(move |feed| {
+        feed.devices.iter().map(move |device| (&*feed.id, &*device.name, settings.subscription(app.key(), feed, device)))
+    })
+}
+
+fn origin(options: &Serve) -> Origin {
+    match options.url {
+        Some(_) => Origin::Nothing,
+        None => options.place.origin(),
+    }
+}
+
+fn given(options: &Serve) -> anyhow::Result<Given> {
+    let mut given = options.place.given()?;
+    let mut give = |key, value: Option<String>| given.0.extend(value.map(|value| (key, value)));
+    // The names stay the same whatever the address is, and so do the URLs.
+    give("source.calendar.url", options.url.clone());
+    give("feed.calendar.sources", options.url.as_ref().map(|_| "calendar".into()));
+    give("server.listen", options.listen.map(|address| address.to_string()));
+    give("server.admin_listen", options.admin_listen.map(|address| address.to_string()));
+    give("public_url", options.public_url.clone());
+    give("fetch.refresh", options.refresh.clone());
+    give("fetch.max_backoff", options.max_backoff.clone());
+    give("fetch.allow_private", options.allow_private.then(|| "true".into()));
+    Ok(given)
+}

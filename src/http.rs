@@ -1,0 +1,34 @@
+//! Everything that faces a client: listening, limits, routes, conditional answers, health.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `server` | accepting connections, and ending them in order |
+//! | `vigil` | deadlines of a connection: silent, slow, idle, stuck |
+//! | `caller` | who is calling, and which proxies are believed |
+//! | `limits` | how often who may call |
+//! | `front` | the public routes: the life of a request, top to bottom |
+//! | `conditional` | is what the client holds still current. Pure |
+//! | `negotiate` | which coding the client gets. Pure |
+//! | `answer` | what goes out, header by header |
+//! | `health` | how a feed is, for uptime monitors |
+//! | `admin` | the private routes: metrics and status |
+//! | `metrics` | every metric, with its help text |
+
+mod admin;
+mod answer;
+mod caller;
+mod conditional;
+mod front;
+mod health;
+mod limits;
+mod metrics;
+mod negotiate;
+mod server;
+mod vigil;
+
+pub use admin::Admin;
+pub use caller::TrustedProxies;
+pub use front::{Directory, Front, FrontOptions, Listed};
+pub use limits::Rates;
+pub use metrics::Metrics;
+pub use server::{Patience, Routes, Server};

@@ -1,0 +1,264 @@
+//! The public routes. A request's life is [`Front::answer`], read from top to bottom.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use http::header::HOST;
+use http::{HeaderValue, Method, Request, StatusCode, Version};
+use hyper::body::Body;
+use tracing::{Level, debug, enabled, info};
+
+use super::answer::{self, Age, Answer, Freshness};
+use super::caller::TrustedProxies;
+use super::limits::{Limits, Rates};
+use super::metrics::Metrics;
+use super::{conditional, health, negotiate};
+use crate::clock::Clock;
+use crate::feed::{Catalog, Found};
+use crate::publisher::{FeedsByUpstream, Published, Publisher, Served};
+use crate::refresh::{Refresher, Upstream};
+
+/// How the public routes behave.
+#[derive(Debug, Clone)]
+pub struct FrontOptions {
+    /// Proxies whose headers are believed.
+    pub trusted_proxies: TrustedProxies,
+    /// What a client may do in a minute.
+    pub rates: Rates,
+    /// How much later than a publication a client's own date must be to count.
+    pub since_margin: Duration,
+    /// How long a request waits for a feed's first copy. iOS gives up after 20 s.
+    pub first_wait: Duration,
+}
+
+/// All that a reload replaces, as one.
+#[derive(Debug)]
+pub struct Directory {
+    /// Where tokens lead.
+    pub catalog: Catalog<Listed>,
+    /// The feeds of every upstream.
+    pub feeds: FeedsByUpstream,
+    /// The upstream of every source, by the source's name.
+    pub sources: Vec<(Arc<str>, Arc<Upstream>)>,
+}
+
+/// A feed as the catalog has it.
+#[derive(Debug)]
+pub struct Listed {
+    served: Arc<Served>,
+    disposition: HeaderValue,
+}
+
+impl Listed {
+    /// Lists `served`.
+    pub fn new(served: Arc<Served>) -> Self {
+        let disposition = answer::disposition(&served.feed.id, served.feed.presentation.name.as_deref());
+        Self { served, disposition }
+    }
+}
+
+/// The public routes and what they need.
+#[derive(Debug)]
+pub struct Front {
+    pub(super) directory: ArcSwap<Directory>,
+    pub(super) publisher: Arc<Publisher>,
+    pub(super) refresher: Refresher,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) clock: Clock,
+    limits: Limits,
+    options: FrontOptions,
+}
+
+enum Route<'a> {
+    Alive,
+    Ready,
+    Robots,
+    Feed(&'a str),
+    Health(&'a str),
+}
+
+impl Front {
+    /// The public routes, ready to answer.
+    pub fn new(
+        directory: Directory,
+        publisher: Arc<Publisher>,
+        refresher: Refresher,
+        metrics: Arc<Metrics>,
+        clock: Clock,
+        options: FrontOptions,
+    ) -> Self {
+        let limits = Limits::new(options.rates);
+        Self { directory: ArcSwap::from_pointee(directory), publisher, refresher, metrics, clock, limits, options }
+    }
+
+    /// Puts another catalog in force. Requests under way keep the one they began with.
+    pub fn install(&self, directory: Directory) {
+        self.directory.store(Arc::new(directory));
+    }
+
+    /// The catalog in force.
+    pub fn directory(&self) -> Arc<Directory> {
+        self.directory.load_full()
+    }
+
+    /// Forgets clients that have not called for a while. To be called every few seconds.
+    pub fn sweep(&self) {
+        self.limits.sweep();
+    }
+
+    /// Answers one request of `peer`.
+    pub async fn answer<B: Body>(&self, peer: IpAddr, request: Request<B>) -> Answer {
+        if !is_well_framed(&request) {
+            self.metrics.refused.inc();
+            return answer::bad_request();
+        }
+        if is_other_method(&request) {
+            self.metrics.refused.inc();
+            return answer::method_not_allowed();
+        }
+        let (token, wants_health) = match route(request.uri().path()) {
+            Route::Alive | Route::Ready => return answer::plain(StatusCode::OK, "ok\n"),
+            Route::Robots => return answer::plain(StatusCode::OK, "User-agent: *\nDisallow: /\n"),
+            Route::Feed(token) => (token, false),
+            Route::Health(token) => (token, true),
+        };
+        let client = self.options.trusted_proxies.client(peer, request.headers());
+        if let Err(wait) = self.limits.request(client) {
+            return self.too_many(wait);
+        }
+        // Held while a first copy is waited for, so not the guard that a short look needs.
+        let directory = self.directory.load_full();
+        let listed = match directory.catalog.find(token) {
+            Found::Feed(listed) => listed,
+            Found::Revoked => {
+                self.metrics.revoked.inc();
+                return answer::gone();
+            }
+            Found::Unknown => return self.unknown(client),
+        };
+        if wants_health {
+            return health::answer(&listed.served.upstream.standing(), self.clock.now());
+        }
+        self.feed(listed, &request).await
+    }
+
+    async fn feed<B>(&self, listed: &Listed, request: &Request<B>) -> Answer {
+        let served = &listed.served;
+        let (published, waited) = match self.published(served).await {
+            Ok(published) => published,
+            Err(wait) => {
+                self.metrics.no_copy.inc();
+                info!(target: "calferry::access", feed = %served.feed.id, http.status = 503, "GET feed `{}` → 503 (no copy yet)", served.feed.id);
+                return answer::come_back(StatusCode::SERVICE_UNAVAILABLE, "The calendar is not here yet.\n", wait);
+            }
+        };
+        let now = self.clock.now();
+        let age = self.age(&served.upstream, waited);
+        let (edition, headers) = (&published.edition, request.headers());
+        let coding = negotiate::coding(headers, edition);
+        let not_modified = conditional::is_current(headers, edition, published.at, now, self.options.since_margin);
+        let answer = answer::edition(&published, coding, &listed.disposition, age, now, not_modified);
+        let bytes = if not_modified || request.method() == Method::HEAD { 0 } else { edition.len(coding) };
+        self.metrics.served(age.freshness, not_modified, bytes);
+        if enabled!(target: "calferry::access", Level::INFO) {
+            let (id, status, word) = (&served.feed.id, answer.status().as_u16(), age.freshness.as_str());
+            let agent = agent(headers);
+            info!(
+                target: "calferry::access", feed = %id, http.status = status, served = word, coding = coding.as_str(), bytes, agent,
+                "{} feed `{id}` → {status} ({word})", request.method()
+            );
+        }
+        answer
+    }
+
+    /// The current edition, and whether it had to be waited for. `Err` says when to come back.
+    async fn published(&self, served: &Served) -> Result<(Arc<Published>, bool), Duration> {
+        if let Ok(published) = self.publisher.current(served).await {
+            return Ok((published, false));
+        }
+        let later = Duration::from_secs(30);
+        let upstream = &served.upstream;
+        // Waited for by all alike; who hangs up leaves the fetch to the others.
+        self.refresher.wake(upstream);
+        match tokio::time::timeout(self.options.first_wait, upstream.has_copy()).await {
+            Ok(true) => self.publisher.current(served).await.map(|published| (published, true)).map_err(|_| later),
+            Ok(false) | Err(_) => Err(later),
+        }
+    }
+
+    fn age(&self, upstream: &Upstream, waited: bool) -> Age {
+        let now = self.clock.now();
+        let (confirmed, until) = upstream.freshness().unwrap_or((now, now));
+        #[expect(clippy::cast_possible_wrap, reason = "seconds since 1970 fit for a while")]
+        let ttl = until.as_secs() as i64 - now.as_secs() as i64;
+        let freshness = match (waited, ttl < 0) {
+            (true, _) => Freshness::Waited,
+            (false, true) => Freshness::Stale,
+            (false, false) => Freshness::Fresh,
+        };
+        Age { freshness, confirmed: now.since(confirmed), ttl }
+    }
+
+    fn unknown(&self, client: IpAddr) -> Answer {
+        if let Err(wait) = self.limits.wrong_token(client) {
+            debug!(%client, "too many wrong tokens");
+            return self.too_many(wait);
+        }
+        self.metrics.unknown.inc();
+        answer::unknown()
+    }
+
+    fn too_many(&self, wait: Duration) -> Answer {
+        self.metrics.limited.inc();
+        answer::come_back(StatusCode::TOO_MANY_REQUESTS, "Too many requests.\n", wait)
+    }
+}
+
+/// What kind of client it is: the first word of its User-Agent, and nothing that could hold a secret.
+fn agent(headers: &http::HeaderMap) -> &str {
+    let agent = headers.get(http::header::USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or("-");
+    let name = agent.split(|char: char| !(char.is_ascii_alphanumeric() || matches!(char, '-' | '_' | '.'))).next();
+    name.filter(|name| !name.is_empty() && name.len() <= 24).unwrap_or("-")
+}
+
+/// Everything that is no route of its own is looked up as a token, so that a path that cannot be one takes as long as a
+/// wrong one.
+fn route(path: &str) -> Route<'_> {
+    let path = path.strip_prefix('/').unwrap_or(path);
+    match path {
+        "healthz" => Route::Alive,
+        "readyz" => Route::Ready,
+        "robots.txt" => Route::Robots,
+        _ => match (path.strip_suffix(".ics"), path.strip_suffix("/health")) {
+            (Some(token), _) => Route::Feed(token),
+            (None, Some(token)) => Route::Health(token),
+            // No token has a slash in it.
+            (None, None) => Route::Feed("/"),
+        },
+    }
+}
+
+fn is_other_method<B>(request: &Request<B>) -> bool {
+    !matches!(*request.method(), Method::GET | Method::HEAD)
+}
+
+/// Exactly one host, and no body: a GET that brings one is the stuff that requests are smuggled in. hyper itself lets
+/// all of these pass.
+fn is_well_framed<B: Body>(request: &Request<B>) -> bool {
+    let headers = request.headers();
+    let hosts = headers.get_all(HOST).iter().count();
+    let one_host = match request.version() {
+        Version::HTTP_09 => false,
+        Version::HTTP_10 => hosts <= 1,
+        Version::HTTP_11 => hosts == 1,
+        // In HTTP/2 the authority is in the target; Host may repeat it.
+        _ => hosts <= 1 && (hosts == 1 || request.uri().authority().is_some()),
+    };
+    let same_authority = match (request.uri().authority(), headers.get(HOST)) {
+        (Some(authority), Some(host)) => authority.as_str().as_bytes().eq_ignore_ascii_case(host.as_bytes()),
+        _ => true,
+    };
+    one_host && same_authority && (is_other_method(request) || request.body().is_end_stream())
+}

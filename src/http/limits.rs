@@ -1,0 +1,114 @@
+//! How often who may call. Clients are told apart by address, IPv6 by /64: whoever has one IPv6 address has the whole
+//! network of them.
+
+use std::net::{IpAddr, Ipv6Addr};
+use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use governor::clock::{Clock, DefaultClock};
+use governor::middleware::NoOpMiddleware;
+use governor::state::keyed::DashMapStateStore;
+use governor::{Quota, RateLimiter};
+
+/// What every client may do in a minute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rates {
+    /// Requests of any kind.
+    pub requests: NonZeroU32,
+    /// Requests for what does not exist: wrong tokens, above all.
+    pub wrong_tokens: NonZeroU32,
+}
+
+/// How many clients are remembered before they are told apart less finely.
+const CLIENTS: usize = 10_000;
+
+type Limiter = RateLimiter<IpAddr, DashMapStateStore<IpAddr>, DefaultClock, NoOpMiddleware>;
+
+/// The limiters in force.
+#[derive(Debug)]
+pub(super) struct Limits {
+    requests: Limiter,
+    wrong_tokens: Limiter,
+    clock: DefaultClock,
+    crowded: AtomicBool,
+}
+
+impl Limits {
+    pub(super) fn new(rates: Rates) -> Self {
+        Self {
+            requests: RateLimiter::keyed(Quota::per_minute(rates.requests)),
+            wrong_tokens: RateLimiter::keyed(Quota::per_minute(rates.wrong_tokens)),
+            clock: DefaultClock::default(),
+            crowded: AtomicBool::new(false),
+        }
+    }
+
+    /// Counts a request of `client`. `Err` says how long to wait.
+    pub(super) fn request(&self, client: IpAddr) -> Result<(), Duration> {
+        self.check(&self.requests, client)
+    }
+
+    /// Counts a request of `client` for what does not exist.
+    pub(super) fn wrong_token(&self, client: IpAddr) -> Result<(), Duration> {
+        self.check(&self.wrong_tokens, client)
+    }
+
+    fn check(&self, limiter: &Limiter, client: IpAddr) -> Result<(), Duration> {
+        let name = name(client, self.crowded.load(Ordering::Relaxed));
+        limiter.check_key(&name).map_err(|not_until| not_until.wait_time_from(self.clock.now()))
+    }
+
+    /// Forgets clients that have not called for a while. To be called every few seconds; while there are too many of
+    /// them, whole neighbourhoods count as one.
+    pub(super) fn sweep(&self) {
+        for limiter in [&self.requests, &self.wrong_tokens] {
+            limiter.retain_recent();
+            limiter.shrink_to_fit();
+        }
+        let clients = self.requests.len().max(self.wrong_tokens.len());
+        self.crowded.store(clients > CLIENTS, Ordering::Relaxed);
+    }
+}
+
+/// What `client` is remembered by.
+fn name(client: IpAddr, crowded: bool) -> IpAddr {
+    match client.to_canonical() {
+        IpAddr::V4(ip) if crowded => IpAddr::V4((ip.to_bits() & 0xFFFF_0000).into()),
+        IpAddr::V4(ip) => ip.into(),
+        IpAddr::V6(ip) => {
+            let kept = if crowded { 32 } else { 64 };
+            Ipv6Addr::from_bits(ip.to_bits() & !(u128::MAX >> kept)).into()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_client_is_an_ipv4_address_or_an_ipv6_network() {
+        assert_eq!(name(ip("2001:db8:1:2:3:4:5:6"), false), name(ip("2001:db8:1:2:ffff::1"), false));
+        assert_ne!(name(ip("2001:db8:1:2::1"), false), name(ip("2001:db8:1:3::1"), false));
+        assert_eq!(name(ip("::ffff:192.0.2.1"), false), ip("192.0.2.1"));
+        assert_ne!(name(ip("192.0.2.1"), false), name(ip("192.0.2.2"), false));
+        assert_eq!(name(ip("192.0.2.1"), true), name(ip("192.0.77.2"), true));
+        assert_eq!(name(ip("2001:db8:1:2::1"), true), name(ip("2001:db8:77:3::1"), true));
+    }
+
+    #[test]
+    fn wrong_tokens_have_a_budget_of_their_own() {
+        let minute = |count| NonZeroU32::new(count).unwrap();
+        let limits = Limits::new(Rates { requests: minute(1000), wrong_tokens: minute(5) });
+        let allowed = (0..50).filter(|_| limits.wrong_token(ip("192.0.2.1")).is_ok()).count();
+        assert_eq!(allowed, 5);
+        let wait = limits.wrong_token(ip("192.0.2.1")).unwrap_err();
+        assert!(wait > Duration::ZERO && wait <= Duration::from_secs(12), "{wait:?}");
+        assert!(limits.request(ip("192.0.2.1")).is_ok() && limits.wrong_token(ip("192.0.2.2")).is_ok());
+    }
+}

@@ -1,0 +1,288 @@
+//! Deadlines of a connection. hyper's automatic builder has none before the first bytes: a socket that is opened and
+//! says nothing, or sends half a preface, is held for ever. So the bytes are watched as they pass, and one deadline per
+//! connection is enough for all that a client can do slowly.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Instant;
+
+/// How long a client may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Patience {
+    /// From the connection to its first byte.
+    pub first_byte: Duration,
+    /// From a request's first byte to the end of its head.
+    pub head: Duration,
+    /// Between two requests.
+    pub idle: Duration,
+    /// While an answer is written and the client takes nothing of it.
+    pub stuck: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            first_byte: Duration::from_secs(5),
+            head: Duration::from_secs(10),
+            // Cloudflare keeps connections to an origin; this is longer than a browser's idea of idle.
+            idle: Duration::from_secs(75),
+            stuck: Duration::from_secs(30),
+        }
+    }
+}
+
+/// What one connection is doing. Shared by the bytes, the requests and the deadline.
+///
+/// Moments are milliseconds since the connection began, plus one; 0 is "not".
+#[derive(Debug)]
+pub(super) struct Vigil {
+    began: Instant,
+    patience: Patience,
+    /// The last moment at which something good happened: an answer was begun, or some of it was taken.
+    good: AtomicU64,
+    /// Since when a request's head has been coming in.
+    reading: AtomicU64,
+    /// Since when the client has taken nothing of what it is sent.
+    stuck: AtomicU64,
+    /// Requests being answered.
+    answering: AtomicU32,
+    spoken: AtomicBool,
+    /// HTTP/2: bytes between requests may be pings.
+    multiplexed: AtomicBool,
+}
+
+/// What is to become of a connection.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Ruling {
+    /// It may go on, and is to be looked at again at this moment.
+    GoOn(Instant),
+    /// It has taken too long.
+    Cut,
+}
+
+impl Vigil {
+    pub(super) fn new(patience: Patience) -> Arc<Self> {
+        Arc::new(Self {
+            began: Instant::now(),
+            patience,
+            good: AtomicU64::new(1),
+            reading: AtomicU64::new(0),
+            stuck: AtomicU64::new(0),
+            answering: AtomicU32::new(0),
+            spoken: AtomicBool::new(false),
+            multiplexed: AtomicBool::new(false),
+        })
+    }
+
+    /// Judges the connection at `now`.
+    pub(super) fn rule(&self, now: Instant) -> Ruling {
+        let patience = &self.patience;
+        let at = |moment: &AtomicU64| moment.load(Ordering::Relaxed);
+        let (since, allowed) = if at(&self.stuck) > 0 {
+            (at(&self.stuck), patience.stuck)
+        } else if self.answering.load(Ordering::Relaxed) > 0 {
+            // The answer's own deadlines hold.
+            return Ruling::GoOn(now + patience.idle);
+        } else if at(&self.reading) > 0 {
+            (at(&self.reading), patience.head)
+        } else if self.spoken.load(Ordering::Relaxed) {
+            (at(&self.good), patience.idle)
+        } else {
+            (at(&self.good), patience.first_byte)
+        };
+        let deadline = self.began + Duration::from_millis(since.saturating_sub(1)) + allowed;
+        if deadline <= now {
+            return Ruling::Cut;
+        }
+        // What happens from now on has at least the shortest patience to go.
+        let soonest = now + patience.first_byte.min(patience.head).min(patience.stuck);
+        Ruling::GoOn(deadline.min(soonest))
+    }
+
+    /// A request's head is complete. The connection counts as answering until the guard is dropped.
+    pub(super) fn answering(self: &Arc<Self>) -> Answering {
+        self.reading.store(0, Ordering::Relaxed);
+        self.answering.fetch_add(1, Ordering::Relaxed);
+        Answering(Arc::clone(self))
+    }
+
+    fn moment(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX - 1) + 1
+    }
+
+    fn received(&self, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
+        if !self.spoken.swap(true, Ordering::Relaxed) && bytes.starts_with(b"PRI ") {
+            self.multiplexed.store(true, Ordering::Relaxed);
+            self.reading.store(self.moment(), Ordering::Relaxed);
+            return;
+        }
+        let between = self.answering.load(Ordering::Relaxed) == 0 && self.reading.load(Ordering::Relaxed) == 0;
+        if between && !self.multiplexed.load(Ordering::Relaxed) {
+            self.reading.store(self.moment(), Ordering::Relaxed);
+        }
+    }
+
+    fn sent(&self, taken: bool) {
+        let stuck = self.stuck.load(Ordering::Relaxed) > 0;
+        if taken && stuck {
+            self.stuck.store(0, Ordering::Relaxed);
+            self.good.store(self.moment(), Ordering::Relaxed);
+        } else if !taken && !stuck {
+            self.stuck.store(self.moment(), Ordering::Relaxed);
+        }
+    }
+}
+
+/// A request is being answered.
+#[derive(Debug)]
+pub(super) struct Answering(Arc<Vigil>);
+
+impl Drop for Answering {
+    fn drop(&mut self) {
+        self.0.good.store(self.0.moment(), Ordering::Relaxed);
+        self.0.answering.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A connection whose bytes are watched.
+#[derive(Debug)]
+pub(super) struct Watched<IO> {
+    io: IO,
+    vigil: Arc<Vigil>,
+}
+
+impl<IO> Watched<IO> {
+    pub(super) fn new(io: IO, vigil: Arc<Vigil>) -> Self {
+        Self { io, vigil }
+    }
+
+    fn note(&self, written: &Poll<io::Result<usize>>) {
+        match written {
+            Poll::Ready(Ok(_)) => self.vigil.sent(true),
+            Poll::Pending => self.vigil.sent(false),
+            Poll::Ready(Err(_)) => {}
+        }
+    }
+}
+
+impl<IO: AsyncRead + Unpin> AsyncRead for Watched<IO> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        std::task::ready!(Pin::new(&mut self.io).poll_read(cx, buf))?;
+        self.vigil.received(buf.filled().get(before..).unwrap_or_default());
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<IO: AsyncWrite + Unpin> AsyncWrite for Watched<IO> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.io).poll_write(cx, buf);
+        self.note(&written);
+        written
+    }
+
+    fn poll_write_vectored(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bufs: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.io).poll_write_vectored(cx, bufs);
+        self.note(&written);
+        written
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn secs(secs: u64) -> Duration {
+        Duration::from_secs(secs)
+    }
+
+    async fn cut_after(vigil: &Vigil) -> Duration {
+        let start = Instant::now();
+        loop {
+            match vigil.rule(Instant::now()) {
+                Ruling::Cut => return start.elapsed(),
+                Ruling::GoOn(next) => tokio::time::sleep_until(next).await,
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn every_way_to_be_slow_has_its_deadline() {
+        let silent = Vigil::new(Patience::default());
+        assert_eq!(cut_after(&silent).await, secs(5));
+
+        let slow_head = Vigil::new(Patience::default());
+        slow_head.received(b"G");
+        assert_eq!(cut_after(&slow_head).await, secs(10));
+
+        let preface_only = Vigil::new(Patience::default());
+        preface_only.received(b"PRI ");
+        assert_eq!(cut_after(&preface_only).await, secs(10));
+
+        let idle = Vigil::new(Patience::default());
+        idle.received(b"GET ");
+        drop(idle.answering());
+        assert_eq!(cut_after(&idle).await, secs(75));
+
+        let stuck = Vigil::new(Patience::default());
+        stuck.received(b"GET ");
+        drop(stuck.answering());
+        stuck.sent(false);
+        assert_eq!(cut_after(&stuck).await, secs(30));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_dripping_head_gains_nothing_by_each_byte() {
+        let vigil = Vigil::new(Patience::default());
+        for _ in 0..9 {
+            vigil.received(b"x");
+            tokio::time::advance(secs(1)).await;
+        }
+        assert_eq!(cut_after(&vigil).await, secs(1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_that_waits_for_its_answer_is_not_cut() {
+        let vigil = Vigil::new(Patience::default());
+        vigil.received(b"GET ");
+        let answering = vigil.answering();
+        tokio::time::advance(secs(60)).await;
+        assert!(matches!(vigil.rule(Instant::now()), Ruling::GoOn(_)));
+        drop(answering);
+        assert_eq!(cut_after(&vigil).await, secs(75));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_large_answer_that_is_taken_slowly_is_not_cut() {
+        let vigil = Vigil::new(Patience::default());
+        vigil.received(b"GET ");
+        drop(vigil.answering());
+        for _ in 0..20 {
+            vigil.sent(false);
+            tokio::time::advance(secs(20)).await;
+            assert!(matches!(vigil.rule(Instant::now()), Ruling::GoOn(_)));
+            vigil.sent(true);
+        }
+    }
+}

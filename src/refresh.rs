@@ -1,0 +1,27 @@
+//! When to fetch, and what to do with the answer. The only writer of snapshots.
+//!
+//! One driver looks after all upstreams with one delay queue: not a task and a timer for each. An upstream is a distinct
+//! address; however many sources name it and however many phones read it, it is fetched once. Readers never wait for a
+//! fetch while there is any copy.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `upstream` | what is known of one upstream: its copy, its trouble, what comes next |
+//! | `schedule` | when an upstream is due again. Pure |
+//! | `host` | how often and how much at once a host is asked, and when it is left alone. Pure |
+//! | `judge` | what an answer means for the copy that is held. Pure |
+//! | `work` | one refresh, from order to outcome |
+//! | `driver` | the loop that owns it all |
+
+mod driver;
+mod host;
+mod judge;
+mod schedule;
+mod upstream;
+mod work;
+
+pub use driver::{Bounds, Change, Plan, Refresher};
+pub use host::HostLimits;
+pub use judge::{CollapseRule, MendedAnswer, mend_answer};
+pub use schedule::Pace;
+pub use upstream::{Failing, Standing, Upstream};

@@ -1,0 +1,201 @@
+//! How a host is treated: how many fetches at once, how many a minute, and when it is left alone altogether.
+//!
+//! Google refuses whole addresses of the network, not single calendars. When a host refuses three answers in a row, its
+//! circuit opens: nobody's calendar is asked for until the pause is over, and then one is, to see.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// Bounds for every host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HostLimits {
+    /// Fetches at once.
+    pub concurrent: usize,
+    /// Fetches a minute, evenly spread; up to a sixth of it may come at once.
+    pub per_minute: u32,
+    /// Longest time a host that refuses is left alone.
+    pub max_pause: Duration,
+}
+
+/// Refusals in a row that open the circuit.
+const REFUSALS: u32 = 3;
+/// How long it stays open the first time.
+const FIRST_PAUSE: Duration = Duration::from_mins(5);
+
+/// One host. `W` is what waits for it.
+#[derive(Debug)]
+pub(super) struct Host<W> {
+    limits: HostLimits,
+    pub(super) waiting: VecDeque<W>,
+    running: usize,
+    /// When the budget would be used up to the brim: the generic cell rate algorithm's theoretical arrival time.
+    budget: Instant,
+    refusals: u32,
+    pause: Duration,
+    closed_until: Option<Instant>,
+}
+
+/// Whether a fetch may start.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum May {
+    /// Now.
+    Start,
+    /// Not before this moment.
+    WaitUntil(Instant),
+    /// Not before one of the running fetches ends.
+    WaitForEnd,
+}
+
+/// How a fetch ended, as far as the host is concerned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ended {
+    /// The host answered, well or badly.
+    Answered,
+    /// The host refused, and said when to come back or did not.
+    Refused(Option<Duration>),
+    /// No word from the host.
+    Silent,
+}
+
+impl<W> Host<W> {
+    pub(super) fn new(limits: HostLimits, now: Instant) -> Self {
+        Self {
+            limits,
+            waiting: VecDeque::new(),
+            running: 0,
+            budget: now,
+            refusals: 0,
+            pause: FIRST_PAUSE,
+            closed_until: None,
+        }
+    }
+
+    /// Whether a fetch may start at `now`.
+    pub(super) fn may_start(&self, now: Instant) -> May {
+        if let Some(until) = self.closed_until {
+            if until > now {
+                return May::WaitUntil(until);
+            }
+            // One fetch, to see.
+            if self.running > 0 {
+                return May::WaitForEnd;
+            }
+        }
+        if self.running >= self.limits.concurrent {
+            return May::WaitForEnd;
+        }
+        let burst = Duration::from_secs(10);
+        match self.budget.checked_sub(burst) {
+            Some(allowed) if allowed > now => May::WaitUntil(allowed),
+            _ => May::Start,
+        }
+    }
+
+    pub(super) fn started(&mut self, now: Instant) {
+        self.running += 1;
+        self.budget = self.budget.max(now) + Duration::from_mins(1) / self.limits.per_minute.max(1);
+    }
+
+    /// Takes note of how a fetch ended. `true` if the circuit has just opened.
+    pub(super) fn ended(&mut self, ended: Ended, now: Instant) -> bool {
+        self.running = self.running.saturating_sub(1);
+        match ended {
+            Ended::Answered => {
+                self.refusals = 0;
+                self.pause = FIRST_PAUSE;
+                self.closed_until = None;
+                false
+            }
+            // Neither word nor refusal: a probe that got lost closes nothing and proves nothing.
+            Ended::Silent => {
+                if self.closed_until.is_some_and(|until| until <= now) {
+                    self.closed_until = Some(now + self.pause);
+                }
+                false
+            }
+            Ended::Refused(asked) => self.refused(asked, now),
+        }
+    }
+
+    fn refused(&mut self, asked: Option<Duration>, now: Instant) -> bool {
+        self.refusals += 1;
+        // Fetches that were under way when the circuit opened are refused too; they say nothing new.
+        if self.refusals < REFUSALS || self.closed_until.is_some_and(|until| until > now) {
+            return false;
+        }
+        let pause = self.pause.max(asked.unwrap_or_default()).min(self.limits.max_pause.max(FIRST_PAUSE));
+        self.closed_until = Some(now + pause);
+        self.pause = (self.pause * 2).min(self.limits.max_pause.max(FIRST_PAUSE));
+        true
+    }
+
+    /// Until when the host is left alone.
+    pub(super) fn left_alone_until(&self, now: Instant) -> Option<Instant> {
+        self.closed_until.filter(|until| *until > now)
+    }
+
+    /// Nothing of it needs to be remembered.
+    pub(super) fn is_idle(&self, now: Instant) -> bool {
+        self.running == 0 && self.waiting.is_empty() && self.refusals == 0 && self.budget <= now
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: HostLimits = HostLimits { concurrent: 2, per_minute: 60, max_pause: Duration::from_hours(1) };
+
+    fn secs(secs: u64) -> Duration {
+        Duration::from_secs(secs)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_host_is_asked_only_so_often_and_so_much_at_once() {
+        let now = Instant::now();
+        let mut host: Host<()> = Host::new(LIMITS, now);
+        host.started(now);
+        host.started(now);
+        assert_eq!(host.may_start(now), May::WaitForEnd);
+        let mut started = 2;
+        while host.may_start(now) != May::WaitUntil(now + secs(1)) {
+            host.ended(Ended::Answered, now);
+            if host.may_start(now) == May::Start {
+                host.started(now);
+                started += 1;
+            }
+            assert!(started < 100);
+        }
+        assert_eq!(started, 11, "ten seconds' worth at once, and the one being paid for");
+        assert_eq!(host.may_start(now + secs(1)), May::Start);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn three_refusals_in_a_row_leave_the_host_alone_and_one_fetch_finds_out() {
+        let now = Instant::now();
+        let mut host: Host<()> = Host::new(LIMITS, now);
+        let refuse = |host: &mut Host<()>, now| {
+            host.started(now);
+            host.ended(Ended::Refused(None), now)
+        };
+        assert!(!refuse(&mut host, now));
+        host.started(now);
+        host.ended(Ended::Answered, now);
+        assert!(!refuse(&mut host, now) && !refuse(&mut host, now), "an answer between them starts the count anew");
+        assert!(refuse(&mut host, now));
+        assert_eq!(host.may_start(now + secs(299)), May::WaitUntil(now + secs(300)));
+        let later = now + secs(300);
+        assert_eq!(host.may_start(later), May::Start);
+        host.started(later);
+        assert_eq!(host.may_start(later), May::WaitForEnd, "only one is sent to see");
+        assert!(host.ended(Ended::Refused(Some(secs(900))), later));
+        assert_eq!(host.left_alone_until(later), Some(later + secs(900)));
+        let at_last = later + secs(900);
+        host.started(at_last);
+        host.ended(Ended::Answered, at_last);
+        assert_eq!(host.left_alone_until(at_last), None);
+        assert_eq!(host.may_start(at_last + secs(60)), May::Start);
+    }
+}

@@ -1,0 +1,124 @@
+//! What is known of one upstream, for whoever wants to read it.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+use crate::clock::Timestamp;
+use crate::store::{Quarantine, Snapshot, UpstreamId};
+
+/// One upstream. Read by everyone, written by the refresher only.
+#[derive(Debug)]
+pub struct Upstream {
+    /// Its name in the store.
+    pub id: UpstreamId,
+    /// The first source that names it: what it is called in the log.
+    pub label: Arc<str>,
+    standing: Mutex<Standing>,
+    /// Wakes whoever waits for a first copy, of any upstream. Rare enough to share.
+    settled: Arc<Notify>,
+}
+
+/// How an upstream stands.
+#[derive(Debug, Clone, Default)]
+pub struct Standing {
+    /// The last good copy.
+    pub snapshot: Option<Snapshot>,
+    /// Its trouble, if the last fetch brought no good answer.
+    pub failing: Option<Failing>,
+    /// An answer that is kept aside.
+    pub quarantine: Option<Quarantine>,
+    /// When it is fetched next.
+    pub next: Option<Timestamp>,
+    /// A fetch is under way.
+    pub fetching: bool,
+    /// Lines left out of the last answer because they are no content line.
+    pub junk: usize,
+    /// The interval between fetches while all is well.
+    pub refresh: Duration,
+}
+
+/// What is wrong, and since when.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failing {
+    /// The first failure since the last good answer.
+    pub since: Timestamp,
+    /// The latest one.
+    pub last: Timestamp,
+    /// How many in a row.
+    pub failures: u32,
+    /// The latest error's name.
+    pub reason: &'static str,
+    /// The latest error in words.
+    pub words: String,
+    /// What to do about it.
+    pub advice: &'static str,
+}
+
+impl Standing {
+    /// The state in one word: the word of logs, metrics and the status answer alike.
+    pub fn as_str(&self) -> &'static str {
+        match (&self.snapshot, &self.failing, &self.quarantine) {
+            (None, None, _) => "waiting",
+            (None, Some(_), _) => "no_copy",
+            (Some(_), _, Some(_)) => "quarantine",
+            (Some(_), Some(_), None) => "failing",
+            (Some(_), None, None) => "fresh",
+        }
+    }
+}
+
+impl Upstream {
+    pub(super) fn new(id: UpstreamId, label: Arc<str>, settled: Arc<Notify>, standing: Standing) -> Self {
+        Self { id, label, standing: Mutex::new(standing), settled }
+    }
+
+    /// How it stands.
+    pub fn standing(&self) -> Standing {
+        self.lock().clone()
+    }
+
+    /// The digest of the copy.
+    pub fn digest(&self) -> Option<[u8; 32]> {
+        self.lock().snapshot.as_ref().map(|snapshot| snapshot.digest)
+    }
+
+    /// When the copy was confirmed, and until when that counts as fresh: two intervals, since a fetch takes its time.
+    pub fn freshness(&self) -> Option<(Timestamp, Timestamp)> {
+        let standing = self.lock();
+        let confirmed = standing.snapshot.as_ref()?.confirmed_at;
+        Some((confirmed, confirmed + standing.refresh * 2))
+    }
+
+    pub(super) fn update<R>(&self, change: impl FnOnce(&mut Standing) -> R) -> R {
+        change(&mut self.lock())
+    }
+
+    /// Waits until there is a copy, or until a fetch that is under way or about to start has failed. `false` then.
+    /// Cancel safe.
+    pub async fn has_copy(&self) -> bool {
+        let mut seen = self.failures();
+        loop {
+            // Made before the look, so that nothing is missed between looking and waiting.
+            let settled = self.settled.notified();
+            if self.lock().snapshot.is_some() {
+                return true;
+            }
+            let failures = self.failures();
+            if failures > seen {
+                return false;
+            }
+            seen = failures;
+            settled.await;
+        }
+    }
+
+    fn failures(&self) -> u32 {
+        self.lock().failing.as_ref().map_or(0, |failing| failing.failures)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Standing> {
+        self.standing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,103 @@
+//! One refresh: from the order to what it means, with everything stored that must be.
+
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+
+use super::judge::{CollapseRule, Verdict, judge, mend_answer};
+use super::upstream::Standing;
+use crate::calendar::Limits;
+use crate::clock::Clock;
+use crate::source::{Address, Fetch, FetchError, Fetched, Order, Reach, Validators};
+use crate::store::{Quarantine, Snapshot, Store, UpstreamId};
+
+/// What a refresh needs beside the upstream itself.
+#[derive(Debug)]
+pub(super) struct Tools<F> {
+    pub(super) fetch: F,
+    pub(super) store: Arc<Store>,
+    pub(super) clock: Clock,
+    pub(super) limits: Limits,
+    pub(super) collapse: CollapseRule,
+    /// How many answers are read at once: each may need several times its size of memory.
+    pub(super) readers: Semaphore,
+}
+
+/// How a refresh ended.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    /// The copy that is held is the current one.
+    Confirmed(Snapshot),
+    /// There is a new copy. It is stored.
+    Changed { snapshot: Snapshot, junk: usize },
+    /// The answer is kept aside.
+    Quarantined(Quarantine, FetchError),
+    /// No good answer.
+    Failed(FetchError),
+}
+
+/// One upstream's part of a refresh.
+#[derive(Debug)]
+pub(super) struct Job {
+    pub(super) id: UpstreamId,
+    pub(super) address: Address,
+    pub(super) reach: Reach,
+    pub(super) standing: Standing,
+}
+
+/// Carries out one refresh. Dropping the future gives up the fetch, never a half-stored copy.
+pub(super) async fn refresh<F: Fetch>(tools: Arc<Tools<F>>, job: Job) -> Outcome {
+    let held = job.standing.snapshot.as_ref();
+    // While an answer is kept aside, the next one must come whole, to be compared with it.
+    let validators = match (held, &job.standing.quarantine) {
+        (Some(held), None) => held.validators.clone(),
+        _ => Validators::default(),
+    };
+    let order = Order { address: job.address.clone(), reach: job.reach, validators };
+    match (tools.fetch.fetch(order).await, held) {
+        (Ok(Fetched::NotModified), Some(held)) => {
+            Outcome::Confirmed(Snapshot { confirmed_at: tools.clock.now(), ..held.clone() })
+        }
+        (Ok(Fetched::NotModified), None) => Outcome::Failed(FetchError::Unexpected(304)),
+        (Ok(Fetched::Body { text, validators }), _) => read(tools, job, text, validators).await,
+        (Err(error), _) => Outcome::Failed(error),
+    }
+}
+
+async fn read<F: Fetch>(tools: Arc<Tools<F>>, job: Job, text: Vec<u8>, validators: Validators) -> Outcome {
+    let reading = Arc::clone(&tools);
+    let _place = tools.readers.acquire().await.expect("the semaphore is never closed");
+    let read = tokio::task::spawn_blocking(move || settle(&reading, &job, text, validators));
+    match read.await {
+        Ok(Ok(outcome)) => outcome,
+        Ok(Err(error)) => Outcome::Failed(error),
+        Err(_) => Outcome::Failed(FetchError::Storage("reading the answer failed unexpectedly".into())),
+    }
+}
+
+fn settle<F>(tools: &Tools<F>, job: &Job, text: Vec<u8>, validators: Validators) -> Result<Outcome, FetchError> {
+    let (store, held) = (&tools.store, job.standing.snapshot.as_ref());
+    let earlier = || held.and_then(|_| store.text(&job.id).ok().flatten());
+    let answer = mend_answer(&text, &tools.limits, &job.address.telltales(), earlier)?;
+    drop(text);
+    let aside = job.standing.quarantine.as_ref();
+    let stored = |error: crate::store::StoreError| FetchError::Storage(error.to_string());
+    Ok(match judge(&answer, validators, held, aside, &tools.collapse, tools.clock.now()) {
+        Verdict::Same(snapshot) => {
+            if aside.is_some() {
+                store.discard(&job.id).map_err(stored)?;
+            }
+            Outcome::Confirmed(snapshot)
+        }
+        Verdict::Accept(snapshot) => {
+            store.accept(&job.id, &snapshot, &answer.text).map_err(stored)?;
+            Outcome::Changed { snapshot, junk: answer.junk }
+        }
+        Verdict::Quarantine(kept) => {
+            store.quarantine(&job.id, &kept, &answer.text).map_err(stored)?;
+            let was = held.map_or(0, |held| held.entries);
+            let error = FetchError::Collapsed { was, now: kept.snapshot.entries };
+            Outcome::Quarantined(kept, error)
+        }
+    })
+}

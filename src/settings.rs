@@ -1,0 +1,191 @@
+//! Settings: what the user wrote, in a TOML file and the environment, and what it means.
+//!
+//! Everything is read before anything is refused, so that all problems are told at once, each with its path. A key that
+//! nobody reads is a problem too. No message holds a source's address or a token.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `read` | finding and parsing what was written, with the `config` crate |
+//! | `section` | taking keys out of a table, and noting what is wrong with them |
+//! | `resolve` | from tables to [`Settings`] |
+
+mod read;
+mod resolve;
+mod section;
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use url::Url;
+
+use crate::calendar::Limits;
+use crate::feed::{Key, Token};
+use crate::http::{Patience, Rates, TrustedProxies};
+use crate::refresh::{CollapseRule, HostLimits, Pace};
+use crate::source::{Address, Options, Reach};
+
+pub use read::{Given, Origin};
+
+/// Everything a server is built from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// What shown URLs start with.
+    pub public_url: Url,
+    /// Where the key and the store are.
+    pub state_dir: PathBuf,
+    /// The listeners.
+    pub server: Server,
+    /// Fetching.
+    pub fetch: Fetch,
+    /// Bytes of editions held in memory.
+    pub edition_budget: u64,
+    /// The sources.
+    pub sources: Vec<Source>,
+    /// The feeds.
+    pub feeds: Vec<Feed>,
+    /// The files all this came from: when one changes, it is time to read again.
+    pub files: Vec<PathBuf>,
+    /// What is not wrong, but should be known.
+    pub warnings: Vec<Problem>,
+}
+
+/// The listeners and what clients may do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Server {
+    /// Where subscribers are served.
+    pub listen: SocketAddr,
+    /// Where metrics and status are served, if anywhere.
+    pub admin_listen: Option<SocketAddr>,
+    /// Proxies whose word on the client's address is taken.
+    pub trusted_proxies: TrustedProxies,
+    /// Connections at once.
+    pub max_connections: usize,
+    /// What a client may do in a minute.
+    pub rates: Rates,
+    /// How long a client may take.
+    pub patience: Patience,
+    /// How much later than a publication a client's own date must be.
+    pub since_margin: Duration,
+    /// How long a request waits for a feed's first copy.
+    pub first_wait: Duration,
+    /// How long requests under way have when the server stops.
+    pub drain: Duration,
+}
+
+/// Fetching.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fetch {
+    /// Bounds of one fetch.
+    pub options: Options,
+    /// Fetches at once, over all hosts.
+    pub concurrent: usize,
+    /// For every host.
+    pub host: HostLimits,
+    /// For every calendar.
+    pub limits: Limits,
+    /// When events count as suddenly gone.
+    pub collapse: CollapseRule,
+    /// Certificates to trust beside the system's.
+    pub ca_file: Option<PathBuf>,
+}
+
+/// One source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Where it is.
+    pub address: Address,
+    /// How far it may lead.
+    pub reach: Reach,
+    /// How often it is asked.
+    pub pace: Pace,
+}
+
+/// One feed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Feed {
+    /// Its name in the settings.
+    pub id: Arc<str>,
+    /// Its name on the phone.
+    pub name: Option<String>,
+    /// Its source's name.
+    pub source: Arc<str>,
+    /// How often a client is asked to come back.
+    pub refresh: Duration,
+    /// Who has a URL.
+    pub devices: Vec<Device>,
+    /// Whose URL is gone.
+    pub revoked: Vec<String>,
+}
+
+/// One device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Device {
+    /// Its name.
+    pub name: String,
+    /// How often its token was replaced.
+    pub rotation: u32,
+    /// A token of its own.
+    pub token: Option<Token>,
+}
+
+impl Device {
+    /// Its token for `feed`.
+    pub fn token(&self, key: &Key, feed: &str) -> Token {
+        self.token.clone().unwrap_or_else(|| key.token(feed, &self.name, self.rotation))
+    }
+}
+
+impl Settings {
+    /// The URL that `device` of `feed` subscribes to. It holds the token: for its owner only.
+    pub fn subscription(&self, key: &Key, feed: &Feed, device: &Device) -> String {
+        format!("{}{}.ics", self.public_url, device.token(key, &feed.id).reveal())
+    }
+}
+
+/// Something in the settings that cannot be right, or should be known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Where: `feed.me.sources[1]`.
+    pub path: String,
+    /// What.
+    pub message: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.path.is_empty() { f.write_str(&self.message) } else { write!(f, "{}: {}", self.path, self.message) }
+    }
+}
+
+/// Everything that is wrong with the settings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problems(pub Vec<Problem>);
+
+impl std::error::Error for Problems {}
+
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lines: Vec<_> = self.0.iter().map(ToString::to_string).collect();
+        f.write_str(&lines.join("\n"))
+    }
+}
+
+impl Settings {
+    /// Reads the settings from `origin`, with what the command line gives in force over it, and the environment in
+    /// between.
+    ///
+    /// # Errors
+    /// [`Problems`]: all of them.
+    pub fn load(origin: &Origin, given: &Given, environment: &[(String, String)]) -> Result<Self, Problems> {
+        let table = read::table(origin, given, environment)?;
+        resolve::resolve(table, origin.folder(), environment)
+    }
+}
+
+#[cfg(test)]
+mod tests;

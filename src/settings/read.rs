@@ -1,0 +1,81 @@
+//! Finding and parsing what was written.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use config::{Config, Environment, File, FileFormat, Map, Value};
+
+use super::{Problem, Problems};
+
+/// Where settings are read from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// A file.
+    File(PathBuf),
+    /// No file: the command line and the environment only.
+    Nothing,
+}
+
+impl Origin {
+    /// The file named on the command line, or the first of the usual ones that is there.
+    pub fn find(named: Option<PathBuf>) -> Self {
+        let usual = ["calferry.toml", "/etc/calferry/calferry.toml"].map(PathBuf::from);
+        let found = named.or_else(|| usual.into_iter().find(|path| path.exists()));
+        found.map_or(Self::Nothing, Self::File)
+    }
+
+    /// What relative paths in the settings are relative to.
+    pub(super) fn folder(&self) -> PathBuf {
+        match self {
+            Self::File(path) => path.parent().unwrap_or(Path::new("")).to_owned(),
+            Self::Nothing => PathBuf::new(),
+        }
+    }
+}
+
+/// What the command line gives, by the path of the key it stands for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Given(pub Vec<(&'static str, String)>);
+
+/// One table of everything: the file, over it the environment, over it the command line.
+pub(super) fn table(origin: &Origin, given: &Given, environment: &[(String, String)]) -> Result<Map<String, Value>, Problems> {
+    let mut builder = Config::builder();
+    if let Origin::File(path) = origin {
+        builder = builder.add_source(File::from_str(&text(path)?, FileFormat::Toml));
+    }
+    let variables: HashMap<_, _> = environment.iter().cloned().collect();
+    let environment = Environment::with_prefix("CALFERRY").prefix_separator("__").separator("__").source(Some(variables));
+    builder = builder.add_source(environment);
+    let refused = |error: &config::ConfigError| Problems(vec![Problem { path: String::new(), message: refusal(error) }]);
+    for (key, value) in &given.0 {
+        builder = builder.set_override(*key, value.clone()).map_err(|error| refused(&error))?;
+    }
+    let config = builder.build().map_err(|error| refused(&error))?;
+    config.cache.into_table().map_err(|error| refused(&error))
+}
+
+/// Reads and parses once on our own, since the parser's words quote the line they speak of, and that line may hold a
+/// secret.
+fn text(path: &Path) -> Result<String, Problems> {
+    let problem = |message| Problems(vec![Problem { path: path.display().to_string(), message }]);
+    let text = std::fs::read_to_string(path).map_err(|error| problem(format!("cannot be read: {error}")))?;
+    if let Err(error) = toml::de::DeTable::parse(&text) {
+        let at = error.span().map_or(0, |span| span.start);
+        let before = text.get(..at).unwrap_or_default();
+        let line = before.matches('\n').count() + 1;
+        let column = before.rsplit('\n').next().map_or(0, |rest| rest.chars().count()) + 1;
+        return Err(problem(format!("line {line}, column {column}: {}", error.message())));
+    }
+    Ok(text)
+}
+
+/// What can still go wrong names keys, never values.
+fn refusal(error: &config::ConfigError) -> String {
+    match error {
+        config::ConfigError::PathParse { .. } => "a key holds a character that keys cannot have".into(),
+        config::ConfigError::Type { key, expected, .. } => {
+            format!("{}: expected {expected}", key.as_deref().unwrap_or("the settings"))
+        }
+        _ => "the settings cannot be read as tables and keys; is an environment variable both a key and a table?".into(),
+    }
+}

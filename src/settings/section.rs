@@ -1,0 +1,185 @@
+//! Taking keys out of a table. Every key is taken by the name it has in the file; what is left in the end is unknown.
+
+use std::cell::RefCell;
+use std::fmt::Display;
+use std::rc::Rc;
+use std::str::FromStr;
+use std::time::Duration;
+
+use config::{Map, Value, ValueKind};
+
+use super::Problem;
+
+/// Where problems are collected.
+pub(super) type Found = Rc<RefCell<Vec<Problem>>>;
+
+/// A table of the settings, with its path.
+#[derive(Debug)]
+pub(super) struct Section {
+    path: String,
+    table: Map<String, Value>,
+    known: Vec<&'static str>,
+    found: Found,
+}
+
+impl Section {
+    pub(super) fn root(table: Map<String, Value>, found: &Found) -> Self {
+        Self { path: String::new(), table, known: Vec::new(), found: Rc::clone(found) }
+    }
+
+    /// The path of `key` in this table.
+    pub(super) fn at(&self, key: &str) -> String {
+        if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
+    }
+
+    /// Notes a problem with `key`.
+    pub(super) fn problem(&self, key: &str, message: impl Display) {
+        let path = if key.is_empty() { self.path.clone() } else { self.at(key) };
+        self.found.borrow_mut().push(Problem { path, message: message.to_string() });
+    }
+
+    fn take(&mut self, key: &'static str) -> Option<Value> {
+        self.known.push(key);
+        // `key = ""` in the environment is how a variable is unset in a compose file.
+        self.table.remove(key).filter(|value| !matches!(value.kind, ValueKind::Nil))
+    }
+
+    /// The table at `key`; an empty one if there is none.
+    pub(super) fn section(&mut self, key: &'static str) -> Self {
+        let table = match self.take(key).map(Value::into_table) {
+            Some(Ok(table)) => table,
+            Some(Err(_)) => {
+                self.problem(key, "expected a table");
+                Map::new()
+            }
+            None => Map::new(),
+        };
+        Self { path: self.at(key), table, known: Vec::new(), found: Rc::clone(&self.found) }
+    }
+
+    /// The tables in the table at `key`, by name, in the order of their names.
+    pub(super) fn sections(&mut self, key: &'static str) -> Vec<(String, Self)> {
+        let mut named: Vec<_> = Vec::new();
+        let outer = self.section(key);
+        for (name, value) in outer.table {
+            let path = format!("{}.{name}", outer.path);
+            match value.into_table() {
+                Ok(table) => {
+                    let section = Self { path, table, known: Vec::new(), found: Rc::clone(&self.found) };
+                    if !is_name(&name) {
+                        section.problem("", "a name has letters, digits, `-` and `_` only, 64 at most");
+                    }
+                    named.push((name, section));
+                }
+                Err(_) => self.found.borrow_mut().push(Problem { path, message: "expected a table".into() }),
+            }
+        }
+        named.sort_by(|(a, _), (b, _)| a.cmp(b));
+        named
+    }
+
+    /// Text at `key`. Empty text counts as none.
+    pub(super) fn text(&mut self, key: &'static str) -> Option<String> {
+        let value = self.take(key)?;
+        match value.kind {
+            ValueKind::String(text) => Some(text).filter(|text| !text.is_empty()),
+            // The environment's numbers and the file's.
+            ValueKind::I64(number) => Some(number.to_string()),
+            ValueKind::U64(number) => Some(number.to_string()),
+            ValueKind::Boolean(yes) => Some(yes.to_string()),
+            _ => {
+                self.problem(key, "expected text");
+                None
+            }
+        }
+    }
+
+    /// Whatever `T` reads from text; `what` says what that is.
+    pub(super) fn parsed<T: FromStr>(&mut self, key: &'static str, what: &str) -> Option<T> {
+        let text = self.text(key)?;
+        let parsed = text.parse().ok();
+        if parsed.is_none() {
+            self.problem(key, format!("{text:?} is not {what}"));
+        }
+        parsed
+    }
+
+    /// A whole number within `range`, else `default`.
+    pub(super) fn number(&mut self, key: &'static str, default: usize, range: std::ops::RangeInclusive<usize>) -> usize {
+        match self.parsed(key, "a whole number") {
+            Some(number) if range.contains(&number) => number,
+            Some(number) => {
+                self.problem(key, format!("{number} is not between {} and {}", range.start(), range.end()));
+                default
+            }
+            None => default,
+        }
+    }
+
+    /// Yes or no, else `default`.
+    pub(super) fn flag(&mut self, key: &'static str, default: bool) -> bool {
+        self.parsed(key, "true or false").unwrap_or(default)
+    }
+
+    /// A duration such as `15m` or `1h 30m` within `range`, else `default`.
+    pub(super) fn duration(&mut self, key: &'static str, default: Duration, range: std::ops::RangeInclusive<Duration>) -> Duration {
+        let Some(text) = self.text(key) else { return default };
+        let words = |duration: &Duration| humantime::format_duration(*duration).to_string();
+        match humantime::parse_duration(&text) {
+            Ok(duration) if range.contains(&duration) => duration,
+            Ok(_) => {
+                let (least, most) = (words(range.start()), words(range.end()));
+                self.problem(key, format!("{text:?} is not between {least} and {most}"));
+                default
+            }
+            Err(_) => {
+                self.problem(key, format!("{text:?} is not a duration; write 15m, 6h or 1h 30m"));
+                default
+            }
+        }
+    }
+
+    /// A number of bytes such as `64MiB`, else `default`.
+    pub(super) fn size(&mut self, key: &'static str, default: u64) -> u64 {
+        self.parsed::<bytesize::ByteSize>(key, "a size; write 64MiB").map_or(default, |size| size.as_u64())
+    }
+
+    /// A list of texts. One text is split at commas, as it comes from the environment.
+    pub(super) fn list(&mut self, key: &'static str) -> Option<Vec<String>> {
+        let value = self.take(key)?;
+        let items = match value.kind {
+            ValueKind::String(text) => {
+                return Some(text.split(',').map(|item| item.trim().to_owned()).filter(|item| !item.is_empty()).collect());
+            }
+            ValueKind::Array(items) => items,
+            _ => {
+                self.problem(key, "expected a list of texts");
+                return None;
+            }
+        };
+        let mut texts = Vec::with_capacity(items.len());
+        for (index, item) in items.into_iter().enumerate() {
+            match item.kind {
+                ValueKind::String(text) => texts.push(text),
+                _ => self.problem(&format!("{key}[{index}]"), "expected text"),
+            }
+        }
+        Some(texts)
+    }
+
+    /// Notes every key that nobody took.
+    pub(super) fn done(mut self) {
+        let mut unknown: Vec<_> = self.table.drain().map(|(key, _)| key).collect();
+        unknown.sort();
+        self.known.sort_unstable();
+        for key in unknown {
+            self.problem(&key, format!("unknown key; known here: {}", self.known.join(", ")));
+        }
+    }
+}
+
+/// Whether `name` can name a source, feed or device: it is shown in URLs' file names, logs and on the command line.
+pub(super) fn is_name(name: &str) -> bool {
+    let fits = (1..=64).contains(&name.chars().count());
+    fits && name.chars().all(|char| char.is_alphanumeric() || matches!(char, '-' | '_'))
+}

@@ -1,0 +1,174 @@
+use super::*;
+
+fn load_with(toml: &str, given: &[(&'static str, &str)], environment: &[(&str, &str)]) -> Result<Settings, Vec<String>> {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("calferry.toml");
+    std::fs::write(&path, toml).unwrap();
+    std::fs::write(dir.path().join("url.txt"), "https://example.com/from-file/secret.ics\n").unwrap();
+    std::fs::write(dir.path().join("token.txt"), "an-old-token-of-24-chars\n").unwrap();
+    let owned = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
+    let mut environment: Vec<_> = environment.iter().map(owned).collect();
+    environment.push(("HOME".into(), "/home/lin".into()));
+    let given = Given(given.iter().map(|(key, value)| (*key, (*value).to_owned())).collect());
+    let loaded = Settings::load(&Origin::File(path), &given, &environment);
+    loaded.map_err(|problems| problems.0.iter().map(ToString::to_string).collect())
+}
+
+fn load(toml: &str) -> Result<Settings, Vec<String>> {
+    load_with(toml, &[], &[])
+}
+
+const EXAMPLE: &str = r#"
+public_url = "https://cal.example.com"
+state_dir  = "/var/lib/calferry"
+edition_budget = "32MiB"
+
+[server]
+listen          = "127.0.0.1:8080"
+admin_listen    = "127.0.0.1:9090"
+trusted_proxies = ["cloudflare", "10.0.0.0/8"]
+drain           = "3s"
+
+[fetch]
+refresh = "20m"
+
+[source.work]
+url     = "https://calendar.google.com/calendar/ical/a%40b/private-0123456789abcdef0123456789abcdef/basic.ics"
+refresh = "15m"
+
+[source.family]
+url_file = "url.txt"
+
+[feed.me]
+name    = "工作"
+sources = ["work"]
+devices = ["iphone", "xiaomi"]
+revoked = ["old-phone"]
+
+[feed.me.device.iphone]
+rotation = 2
+
+[feed.me.device.tablet]
+token_file = "token.txt"
+
+[feed.home]
+sources = ["family"]
+"#;
+
+#[test]
+fn the_example_means_what_it_says() {
+    let settings = load(EXAMPLE).unwrap();
+    assert_eq!(settings.public_url.as_str(), "https://cal.example.com/");
+    assert_eq!(settings.edition_budget, 32 << 20);
+    assert_eq!(settings.server.drain, Duration::from_secs(3));
+    let family = &settings.sources[0];
+    assert_eq!((&*family.name, family.pace.refresh), ("family", Duration::from_mins(20)));
+    assert_eq!(settings.sources[1].pace.refresh, Duration::from_mins(15));
+    let [home, me] = &settings.feeds[..] else { panic!() };
+    assert_eq!((home.name.as_deref(), home.devices[0].name.as_str(), home.refresh), (None, "phone", Duration::from_mins(20)));
+    assert_eq!(me.name.as_deref(), Some("工作"));
+    let devices: Vec<_> = me.devices.iter().map(|device| (device.name.as_str(), device.rotation, device.token.is_some())).collect();
+    assert_eq!(devices, [("iphone", 2, false), ("xiaomi", 0, false), ("tablet", 0, true)]);
+    assert_eq!(settings.files.len(), 2);
+}
+
+#[test]
+fn every_problem_is_told_at_once_with_its_path() {
+    let problems = load(
+        r#"
+        public_url = "cal.example.com"
+        colour = "red"
+        [server]
+        listen = "here"
+        admin_listen = "0.0.0.0:9090"
+        trusted_proxies = ["cloudfare"]
+        [fetch]
+        refresh = "15x"
+        max_redirects = 99
+        [source.work]
+        url = "https://calendar.google.com/calendar/u/0?cid=abc"
+        refresh = "1s"
+        [source.lan]
+        url = "http://192.168.1.2/a.ics"
+        [source."my cal"]
+        url = "https://example.com/a.ics"
+        url_file = "url.txt"
+        [feed.me]
+        sources = ["work", "wrok"]
+        devices = ["a", "a", "b/c"]
+        revoked = ["a"]
+        nam = "x"
+        [feed.you]
+        "#,
+    )
+    .unwrap_err();
+    let paths: Vec<_> = problems.iter().map(|problem| problem.split(": ").next().unwrap()).collect();
+    for path in [
+        "public_url", "colour", "server.listen", "server.admin_listen", "server.trusted_proxies[0]", "fetch.refresh",
+        "fetch.max_redirects", "source.work.url", "source.work.refresh", "source.lan.url", "source.my cal",
+        "feed.me.sources[1]", "feed.me.sources", "feed.me.devices[1]", "feed.me.devices[2]", "feed.me.revoked[0]", "feed.me.nam",
+        "feed.you.sources",
+    ] {
+        assert!(paths.contains(&path), "{path} is missing in {problems:#?}");
+    }
+    assert!(problems.contains(&"feed.me.sources[1]: no source named \"wrok\"".to_owned()));
+    assert!(!paths.contains(&"feed.me.sources[0]"), "a broken source is there all the same");
+    assert!(problems.iter().any(|problem| problem.starts_with("colour: unknown key; known here: ")));
+}
+
+/// Every table of the example, with a key in it that nobody knows.
+#[test]
+fn an_unknown_key_is_refused_at_every_level() {
+    for table in ["", "[server]", "[fetch]", "[source.work]", "[feed.me]", "[feed.me.device.iphone]"] {
+        let toml = if table.is_empty() { format!("bogus = 1\n{EXAMPLE}") } else { EXAMPLE.replace(table, &format!("{table}\nbogus = 1")) };
+        let problems = load(&toml).unwrap_err();
+        let path = table.trim_matches(['[', ']']);
+        let path = if path.is_empty() { "bogus".to_owned() } else { format!("{path}.bogus") };
+        assert!(problems.len() == 1 && problems[0].starts_with(&path), "{table}: {problems:?}");
+    }
+}
+
+#[test]
+fn every_key_can_come_from_the_environment_and_the_command_line_wins() {
+    let environment = [
+        ("CALFERRY__SERVER__LISTEN", "127.0.0.1:1234"),
+        ("CALFERRY__FETCH__REFRESH", "30m"),
+        ("CALFERRY__FETCH__ALLOW_PRIVATE", "true"),
+        ("CALFERRY__FEED__ME__DEVICES", "iphone, ipad"),
+        ("CALFERRY__SOURCE__EXTRA__URL_ENV", "THE_URL"),
+        ("THE_URL", "http://10.0.0.1/a.ics"),
+        ("CALFERRY_LOG", "debug"),
+    ];
+    let settings = load_with(EXAMPLE, &[("fetch.refresh", "45m")], &environment).unwrap();
+    assert_eq!(settings.server.listen.port(), 1234);
+    let extra = settings.sources.iter().find(|source| &*source.name == "extra").unwrap();
+    assert_eq!((extra.reach, extra.pace.refresh), (Reach::Private, Duration::from_mins(45)));
+    assert_eq!(settings.feeds[1].devices.len(), 3);
+    assert_eq!(load_with(EXAMPLE, &[], &[("CALFERRY__SERVER__LISTN", "x")]).unwrap_err().len(), 1);
+}
+
+#[test]
+fn what_is_wrong_is_said_without_saying_the_secret() {
+    let secret = "private-0123456789abcdef0123456789abcdef";
+    for broken in [
+        format!("[source.a]\nurl = \"https://calendar.google.com/calendar/ical/x/{secret}/basic.ics"),
+        format!("[source.a]\nurl = \"ftp://calendar.google.com/calendar/ical/x/{secret}/basic.ics\""),
+        format!("[source.a]\nurl = [\"https://calendar.google.com/{secret}\"]"),
+        format!("[source.a]\nurl = https://calendar.google.com/{secret}"),
+        format!("source = \"https://calendar.google.com/{secret}\""),
+    ] {
+        let problems = load(&broken).unwrap_err();
+        assert!(!problems.is_empty() && problems.iter().all(|problem| !problem.contains(secret)), "{problems:?}");
+    }
+    let debugged = format!("{:?}", load(EXAMPLE).unwrap());
+    assert!(!debugged.contains(secret) && !debugged.contains("an-old-token"));
+}
+
+#[test]
+fn without_a_home_the_state_needs_a_folder() {
+    let given = Given(vec![("source.calendar.url", "https://example.com/a.ics".into()), ("feed.calendar.sources", "calendar".into())]);
+    let problems = Settings::load(&Origin::Nothing, &given, &[]).unwrap_err();
+    assert_eq!(problems.0[0].path, "state_dir");
+    let systemd = [("STATE_DIRECTORY".to_owned(), "/var/lib/calferry:/x".to_owned())];
+    assert_eq!(Settings::load(&Origin::Nothing, &given, &systemd).unwrap().state_dir, PathBuf::from("/var/lib/calferry"));
+}
