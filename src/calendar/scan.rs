@@ -263,7 +263,8 @@ fn within(count: usize, limit: usize, what: &'static str) -> Result<(), Malforme
 
 /// Skips a byte order mark and blank lines. iOS compares the first 15 bytes literally, so nothing else is forgiven.
 fn body_start(text: &[u8]) -> Result<usize, Malformed> {
-    if text.starts_with(&[0xFF, 0xFE]) || text.starts_with(&[0xFE, 0xFF]) || text.get(..64.min(text.len())).is_some_and(|head| head.contains(&0)) {
+    // UTF-16, with a byte order mark or without.
+    if [&b"\xFF\xFE"[..], b"\xFE\xFF", b"B\0", b"\0B"].iter().any(|start| text.starts_with(start)) {
         return Err(Malformed::WrongCharset);
     }
     let without_mark = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text);

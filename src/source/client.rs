@@ -214,14 +214,7 @@ impl Client {
                 return FetchError::Dns(std::io::Error::from(error.kind()));
             }
             if let Some(io) = error.downcast_ref::<std::io::Error>() {
-                // An io::Error that wraps another skips it in its own chain of sources.
-                return match io.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-                    Some(tls) => FetchError::Tls(tls.to_string()),
-                    None if io.kind() == std::io::ErrorKind::TimedOut => {
-                        FetchError::Timeout { phase: "connection", limit: self.options.connect_timeout }
-                    }
-                    None => connection_error(io.kind()),
-                };
+                return self.diagnose_io(io);
             }
             if let Some(hyper) = error.downcast_ref::<hyper::Error>()
                 && (hyper.is_parse() || hyper.is_parse_too_large())
@@ -231,6 +224,25 @@ impl Client {
             cause = error.source();
         }
         FetchError::Interrupted
+    }
+}
+
+impl Client {
+    fn diagnose_io(&self, error: &std::io::Error) -> FetchError {
+        // An io::Error that wraps another skips it in its own chain of sources.
+        let inner = error.get_ref();
+        if let Some(tls) = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+            return FetchError::Tls(tls.to_string());
+        }
+        if let Some(wrapped) = inner.and_then(|inner| inner.downcast_ref::<std::io::Error>()) {
+            return self.diagnose_io(wrapped);
+        }
+        match error.kind() {
+            std::io::ErrorKind::TimedOut => {
+                FetchError::Timeout { phase: "connection", limit: self.options.connect_timeout }
+            }
+            kind => connection_error(kind),
+        }
     }
 }
 

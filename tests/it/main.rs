@@ -1,1 +1,14 @@
-fn main(){}
+//! The whole program against an upstream that misbehaves.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on should say where")]
+
+mod bad_answers;
+mod calendars;
+mod clients;
+mod command_line;
+mod connections;
+mod contract;
+mod harness;
+mod reload;
+mod secrets;
+mod simulated;
+mod upstreams;

@@ -1,0 +1,35 @@
+//! What the tests share: an upstream that does as it is told, the program, and a client.
+
+pub(crate) mod client;
+pub(crate) mod program;
+pub(crate) mod upstream;
+
+use std::time::Duration;
+
+/// Waits until `condition` holds, and fails after half a minute with what was waited for.
+pub(crate) async fn eventually(what: &str, mut condition: impl AsyncFnMut() -> bool) {
+    let mut look = tokio::time::interval(Duration::from_millis(10));
+    let waited = tokio::time::timeout(Duration::from_secs(30), async {
+        while !condition().await {
+            look.tick().await;
+        }
+    });
+    assert!(waited.await.is_ok(), "waited in vain for: {what}");
+}
+
+/// A calendar of `events` events; `salt` shows in every summary.
+pub(crate) fn calendar(events: usize, salt: &str) -> String {
+    let mut text = String::from(
+        "BEGIN:VCALENDAR\r\nPRODID:-//Google Inc//Google Calendar 70.9054//EN\r\nVERSION:2.0\r\n\
+         CALSCALE:GREGORIAN\r\nMETHOD:PUBLISH\r\nX-WR-CALNAME:lin.demo@example.com\r\n",
+    );
+    for event in 0..events {
+        text.push_str(&format!(
+            "BEGIN:VEVENT\r\nDTSTART:20261124T0{}3000Z\r\nDTSTAMP:20261122T070312Z\r\nUID:{event}@google.com\r\n\
+             LAST-MODIFIED:20261118T081122Z\r\nSUMMARY:{salt} {event}\r\nEND:VEVENT\r\n",
+            event % 10
+        ));
+    }
+    text.push_str("END:VCALENDAR\r\n");
+    text
+}
