@@ -168,14 +168,14 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
 
 fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
     match command {
-        Command::Serve(serve) => runtime()?.block_on(serve::serve(&serve)),
-        Command::Demo { listen } => runtime()?.block_on(demo::demo(listen)),
-        Command::Check { place, online } => runtime()?.block_on(check::check(&place, online)),
+        Command::Serve(serve) => run_async(serve::serve(&serve)),
+        Command::Demo { listen } => run_async(demo::demo(listen)),
+        Command::Check { place, online } => run_async(check::check(&place, online)),
         Command::Url { feed, device, place } => show::urls(&place, feed.as_deref(), device.as_deref()),
-        Command::Fetch { source, allow_private, place } => runtime()?.block_on(fetch::fetch(&source, allow_private, &place)),
+        Command::Fetch { source, allow_private, place } => run_async(fetch::fetch(&source, allow_private, &place)),
         Command::Publish { file, name } => fetch::publish_file(&file, name),
         Command::Accept { source, place } => show::accept(&place, &source),
-        Command::Health { address, place } => runtime()?.block_on(show::health(address, &place)),
+        Command::Health { address, place } => run_async(show::health(address, &place)),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "calferry", &mut std::io::stdout());
             Ok(ExitCode::SUCCESS)
@@ -202,9 +202,14 @@ where
     let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).with_ansi(ansi).try_init();
 }
 
-fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
-    // The blocking pool does SQLite and compression, which semaphores bound; the rest of it is name resolution.
-    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().max_blocking_threads(64).build()?)
+/// Runs `command` to its end. What still blocks a thread then, such as a name server that does not answer, is left
+/// behind: all that must be written has been waited for.
+fn run_async(command: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
+    // The blocking pool does SQLite, compression and name resolution; semaphores bound each of them.
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().max_blocking_threads(64).build()?;
+    let done = runtime.block_on(command);
+    runtime.shutdown_background();
+    done
 }
 
 /// An error with its causes, one a line. Problems of the settings are whole lines already.

@@ -47,8 +47,8 @@ pub enum Malformed {
     /// The text ends inside a component.
     #[error("it ends inside {inside}, as if it had been cut off")]
     Truncated {
-        /// The innermost component still open.
-        inside: String,
+        /// The innermost component still open, if it is one of the usual ones: nothing of the text itself is repeated.
+        inside: &'static str,
     },
     /// An `END` that does not close the component it stands in, or a component outside `VCALENDAR`.
     #[error("BEGIN and END do not match at line {line}")]
@@ -325,7 +325,7 @@ impl Scan<'_, '_> {
     fn finish(&self) -> Result<(), Malformed> {
         if let Some(open) = self.open.last() {
             let name = self.text.get(open.name.clone()).unwrap_or_default();
-            return Err(Malformed::Truncated { inside: clip(name) });
+            return Err(Malformed::Truncated { inside: usual_name(name) });
         }
         // A stray broken byte is somebody's typo and stays; a text that is mostly broken is in another charset, and
         // every name in it would come out as rubbish.
@@ -435,6 +435,7 @@ fn classify(raw: &[u8], flags: u8) -> (Property, u16) {
     (Property::Junk, 0)
 }
 
-fn clip(name: &[u8]) -> String {
-    String::from_utf8_lossy(name).chars().filter(|char| !char.is_control()).take(32).collect()
+fn usual_name(name: &[u8]) -> &'static str {
+    let usual = ["VCALENDAR", "VEVENT", "VTODO", "VJOURNAL", "VFREEBUSY", "VTIMEZONE", "VALARM", "STANDARD", "DAYLIGHT"];
+    usual.into_iter().find(|usual| name.eq_ignore_ascii_case(usual.as_bytes())).unwrap_or("a component")
 }

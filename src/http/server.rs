@@ -14,6 +14,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
@@ -31,6 +32,9 @@ const HEAD_MAX: usize = 16 << 10;
 const HEADERS_MAX: usize = 64;
 /// How long to wait before accepting again when the system has no file descriptor left.
 const EXHAUSTED: Duration = Duration::from_millis(200);
+
+/// How long a connection that was just opened may still bring its request when the server stops.
+const LAST_REQUEST: Duration = Duration::from_secs(1);
 
 /// Something that answers requests.
 pub trait Routes: Send + Sync + 'static {
@@ -118,6 +122,7 @@ impl<R: Routes> Server<R> {
         let mut look = pin!(tokio::time::sleep(self.patience.first_byte));
         let mut stopping = pin!(stop.cancelled());
         let mut stopped = false;
+        let mut ending = false;
         loop {
             tokio::select! {
                 biased;
@@ -128,7 +133,13 @@ impl<R: Routes> Server<R> {
                     return;
                 }
                 () = look.as_mut() => match vigil.rule(look.deadline()) {
-                    Ruling::GoOn(next) => look.as_mut().reset(next),
+                    Ruling::GoOn(next) => {
+                        look.as_mut().reset(next);
+                        if stopped && !ending {
+                            ending = true;
+                            connection.as_mut().graceful_shutdown();
+                        }
+                    }
                     Ruling::Cut => {
                         self.metrics.cut_connections.inc();
                         return;
@@ -136,7 +147,9 @@ impl<R: Routes> Server<R> {
                 },
                 () = stopping.as_mut(), if !stopped => {
                     stopped = true;
-                    connection.as_mut().graceful_shutdown();
+                    // A request that is on its way here is not left without an answer.
+                    let wait = if vigil.expects_request() { LAST_REQUEST } else { Duration::ZERO };
+                    look.as_mut().reset(Instant::now() + wait);
                 }
             }
         }

@@ -112,6 +112,12 @@ impl Vigil {
         Answering(Arc::clone(self))
     }
 
+    /// A request is coming in, or none has come in yet.
+    pub(super) fn expects_request(&self) -> bool {
+        let reading = self.reading.load(Ordering::Relaxed) > 0;
+        self.answering.load(Ordering::Relaxed) == 0 && (reading || !self.spoken.load(Ordering::Relaxed))
+    }
+
     fn moment(&self) -> u64 {
         u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX - 1) + 1
     }

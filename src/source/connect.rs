@@ -4,7 +4,7 @@
 //! and connecting: the connector gets only addresses that passed, so there is no second look-up to be told otherwise.
 
 use std::future::Future;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -20,6 +20,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
 use tower_service::Service;
 
 use super::address::literal_ip;
@@ -65,7 +66,7 @@ impl Connector {
             .expect("the provider has suites for TLS 1.2 and 1.3")
             .with_root_certificates(roots)
             .with_no_client_auth();
-        let mut tcp = HttpConnector::new_with_resolver(Resolver { reach });
+        let mut tcp = HttpConnector::new_with_resolver(Resolver { reach, places: Arc::new(Semaphore::new(LOOK_UPS)) });
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         tcp.set_connect_timeout(Some(timeout));
@@ -113,10 +114,15 @@ pub(super) struct ConnectTimeout;
 #[error("the name did not resolve")]
 pub(super) struct Unresolved(#[source] pub(super) std::io::Error);
 
+/// Look-ups at once. The system's resolver blocks its thread for as long as it likes, and goes on when nobody waits for
+/// it any more; without a bound, a dead name server would take every thread that copies are read on.
+const LOOK_UPS: usize = 16;
+
 /// The system's resolver, and only such addresses as may be reached.
 #[derive(Clone)]
 pub(super) struct Resolver {
     reach: Reach,
+    places: Arc<Semaphore>,
 }
 
 impl Service<Name> for Resolver {
@@ -129,9 +135,15 @@ impl Service<Name> for Resolver {
     }
 
     fn call(&mut self, name: Name) -> Self::Future {
-        let reach = self.reach;
+        let (reach, places) = (self.reach, Arc::clone(&self.places));
         Box::pin(async move {
-            let found: Vec<_> = tokio::net::lookup_host((name.as_str(), 0)).await.map_err(Unresolved)?.collect();
+            let place = places.acquire_owned().await?;
+            let look_up = tokio::task::spawn_blocking(move || {
+                let found = (name.as_str(), 0).to_socket_addrs().map(Iterator::collect::<Vec<_>>);
+                drop(place);
+                found
+            });
+            let found = look_up.await?.map_err(Unresolved)?;
             // One forbidden address spoils the name: a public host has no business there, and picking the others would
             // only make an attack need more tries.
             if found.iter().any(|address| !reach.allows(address.ip())) {

@@ -1,1 +1,62 @@
-//! reload
+//! Settings that change while the program runs.
+
+use super::harness::program::{Program, path, settings};
+use super::harness::upstream::{Upstream, calendar};
+use super::harness::{self, eventually};
+
+fn toml(upstream: &Upstream, rest: &str) -> String {
+    format!("[fetch]\nallow_private = true\n[source.work]\nurl = \"{}\"\n{rest}", upstream.url("/a.ics"))
+}
+
+#[tokio::test]
+async fn a_reload_changes_names_devices_and_sources_and_keeps_what_is_the_same() {
+    let upstream = Upstream::start().await;
+    upstream.on("/a.ics", calendar(harness::calendar(3, "one")));
+    upstream.on("/b.ics", calendar(harness::calendar(4, "two")));
+    let mut program = Program::start(&toml(&upstream, "[feed.me]\nsources = [\"work\"]\ndevices = [\"a\", \"b\"]")).await;
+    eventually("the first copy", async || program.source("work").await["events"] == 3).await;
+    let (a, b) = (path(&program.app, "me", 0), path(&program.app, "me", 1));
+    let before = program.get(&a, &[]).await;
+
+    let more = format!("[feed.me]\nname = \"新\"\nsources = [\"work\"]\ndevices = [\"a\"]\nrevoked = [\"b\"]\n[source.other]\nurl = \"{}\"\n[feed.other]\nsources = [\"other\"]", upstream.url("/b.ics"));
+    let changed = settings(program.dir.path(), &toml(&upstream, &more));
+    program.app.reload(changed).await.unwrap();
+    let after = program.get(&a, &[]).await;
+    assert_eq!(after.status, 200);
+    assert!(after.text().contains("X-WR-CALNAME:新\r\n"));
+    assert_ne!(after.header("etag"), before.header("etag"), "a change of the settings is a change");
+    assert_eq!(program.get(&b, &[]).await.status, 410);
+    eventually("the new source", async || program.source("other").await["events"] == 4).await;
+    assert_eq!(program.get(&path(&program.app, "other", 0), &[]).await.status, 200);
+    assert_eq!(upstream.hits("/a.ics"), 1, "what has not changed is not fetched again");
+
+    let back = settings(program.dir.path(), &toml(&upstream, "[feed.me]\nsources = [\"work\"]\ndevices = [\"a\", \"b\"]"));
+    program.app.reload(back).await.unwrap();
+    assert_eq!(program.get(&b, &[]).await.status, 200);
+    assert!(program.source("other").await.is_null());
+}
+
+#[tokio::test]
+async fn a_new_address_of_a_source_is_fetched_at_once_and_the_old_copy_served_until_then() {
+    let upstream = Upstream::start().await;
+    upstream.on("/a.ics", calendar(harness::calendar(30, "old")));
+    let feed = "[feed.me]\nsources = [\"work\"]";
+    let mut program = Program::start(&toml(&upstream, feed)).await;
+    eventually("the first copy", async || program.source("work").await["events"] == 30).await;
+    let me = program.path("me");
+
+    let moved = toml(&upstream, feed).replace("/a.ics", "/moved.ics");
+    program.app.reload(settings(program.dir.path(), &moved)).await.unwrap();
+    let reply = program.get(&me, &[]).await;
+    assert!(reply.status == 200 && reply.text().contains("old 29"));
+    eventually("the failure", async || program.source("work").await["trouble"]["reason"] == "not_found").await;
+    assert_eq!(program.source("work").await["inherited"], true);
+    assert!(program.get(&me, &[]).await.text().contains("old 29"));
+
+    // Far fewer events, but it is another calendar: nothing has collapsed.
+    upstream.on("/new.ics", calendar(harness::calendar(2, "new")));
+    let moved = toml(&upstream, feed).replace("/a.ics", "/new.ics");
+    program.app.reload(settings(program.dir.path(), &moved)).await.unwrap();
+    eventually("the new copy", async || program.source("work").await["events"] == 2).await;
+    assert!(program.get(&me, &[]).await.text().contains("new 1"));
+}

@@ -55,11 +55,11 @@ pub(crate) struct Upstream {
 
 impl Upstream {
     pub(crate) async fn start() -> Self {
-        Self::start_with(None).await
+        Self::start_with([127, 0, 0, 1], None).await
     }
 
-    pub(crate) async fn start_with(tls: Option<TlsAcceptor>) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    pub(crate) async fn start_with(ip: [u8; 4], tls: Option<TlsAcceptor>) -> Self {
+        let listener = TcpListener::bind((std::net::Ipv4Addr::from(ip), 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let told = Arc::new(Mutex::new(Told::default()));
         let serving = tokio::spawn(serve(listener, Arc::clone(&told), tls));

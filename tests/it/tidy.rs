@@ -1,0 +1,452 @@
+//! The house rules, as far as a program can see whether they are kept: which room may use which, what the pure rooms
+//! may not know, how long a file may be, and that both READMEs say what the program does. A rule that is not checked
+//! here, by clippy or by the formatter is only advice.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use calferry::settings::{Given, Origin, Problems, Settings};
+
+/// Which room may use which others. A row names only rows above it, so the arrows cannot form a ring.
+const ROOMS: &[(&str, &[&str])] = &[
+    ("clock", &[]),
+    ("calendar", &[]),
+    ("feed", &["calendar"]),
+    ("source", &["calendar"]),
+    ("store", &["clock", "feed", "source"]),
+    ("refresh", &["calendar", "clock", "source", "store"]),
+    ("publisher", &["calendar", "clock", "feed", "refresh", "store"]),
+    ("http", &["clock", "feed", "publisher", "refresh"]),
+    ("settings", &["calendar", "feed", "http", "refresh", "source"]),
+    ("app", &["calendar", "clock", "feed", "http", "publisher", "refresh", "settings", "source", "store"]),
+    ("cli", &["app", "calendar", "clock", "feed", "http", "publisher", "refresh", "settings", "source", "store"]),
+];
+
+/// Rooms that know no clock, no network and no file.
+const PURE: &[&str] = &["calendar", "feed"];
+
+const READMES: [&str; 2] = ["README.md", "README.zh-CN.md"];
+
+#[test]
+fn rooms_use_only_the_rooms_above_them() {
+    for (row, (room, uses)) in ROOMS.iter().enumerate() {
+        let above: Vec<_> = ROOMS.iter().take(row).map(|(room, _)| room).collect();
+        assert!(
+            uses.iter().all(|used| above.contains(&used)),
+            "the table's row of {room} names one that is not above it"
+        );
+    }
+    let mut offences = Vec::new();
+    for file in program() {
+        let Some(room) = file.room() else { continue };
+        let Some((_, uses)) = ROOMS.iter().find(|(name, _)| *name == room) else {
+            offences.push(format!("{}: {room} has no row in the table of rooms", file.name));
+            continue;
+        };
+        for used in segments_after("crate", &file.code) {
+            if used != room && !uses.contains(&used.as_str()) {
+                offences.push(format!("{}: {room} may not use {used}", file.name));
+            }
+        }
+        // `super::` as often as the file is deep is the crate itself, where the table cannot see what is used.
+        if file.code.contains(&"super::".repeat(file.name.matches('/').count())) {
+            offences.push(format!("{}: another room is named by crate::, not by super::", file.name));
+        }
+    }
+    assert_none(&offences);
+}
+
+#[test]
+fn the_pure_rooms_know_no_clock_no_network_and_no_file() {
+    let mut offences = Vec::new();
+    for file in program().into_iter().filter(|file| file.room().is_some_and(|room| PURE.contains(&room))) {
+        let named: BTreeSet<_> = words(&file.code).collect();
+        let std = segments_after("std", &file.code);
+        let words = ["tokio", "hyper", "SystemTime", "Instant"].into_iter().filter(|word| named.contains(word));
+        let parts = ["fs", "net", "env", "process", "thread"].into_iter().filter(|part| std.contains(*part));
+        offences.extend(words.chain(parts).map(|known| format!("{}: {known}", file.name)));
+    }
+    assert_none(&offences);
+}
+
+#[test]
+fn every_file_says_what_it_is_for_and_is_short_enough_to_read() {
+    let mut offences = Vec::new();
+    for file in files_below("src") {
+        let text = read(&file);
+        if !text.starts_with("//! ") {
+            offences.push(format!("{file}: does not open with //!"));
+        }
+        let lines = text.lines().count();
+        if lines > 400 {
+            offences.push(format!("{file}: {lines} lines"));
+        }
+    }
+    assert_none(&offences);
+}
+
+#[test]
+fn nothing_is_left_undone_or_unguarded() {
+    let mut offences = Vec::new();
+    for file in program() {
+        for left in [".unwrap()", ".unwrap_err()", "todo!", "unimplemented!", "dbg!"] {
+            if file.code.contains(left) {
+                offences.push(format!("{}: {left}", file.name));
+            }
+        }
+        let prints = |word: &str| ["print", "println", "eprint", "eprintln"].contains(&word);
+        if file.room() != Some("cli") && words(&file.code).any(prints) {
+            offences.push(format!("{}: prints, which only the command line may", file.name));
+        }
+    }
+    for file in files_below("src").into_iter().chain(files_below("tests")) {
+        let marks = [concat!("TO", "DO"), concat!("FIX", "ME"), concat!("XX", "X")];
+        let left = words(&read(&file)).find(|word| marks.contains(word)).map(str::to_owned);
+        offences.extend(left.map(|mark| format!("{file}: {mark}")));
+    }
+    assert_none(&offences);
+}
+
+#[test]
+fn the_example_in_the_readmes_is_one_text_and_loads() {
+    let [english, chinese] = READMES.map(example);
+    assert_eq!(english, chinese, "the example is not the same in both");
+    let settings = load(&english).unwrap_or_else(|problems| panic!("{problems}"));
+    assert_eq!(settings.warnings, []);
+    assert!(!settings.sources.is_empty() && !settings.feeds.is_empty());
+}
+
+#[test]
+fn the_readmes_describe_every_settings_key_and_no_other() {
+    let known = known_keys();
+    assert!(known.values().all(|keys| !keys.is_empty()), "{known:?}");
+    let mut offences = Vec::new();
+    for readme in READMES {
+        let text = read(readme);
+        for (table, keys) in &known {
+            let described = described_keys(&text, table);
+            let missing = keys.difference(&described).map(|key| format!("{readme}: {table} lacks {key}"));
+            let invented = described.difference(keys).map(|key| format!("{readme}: {table} has no {key}"));
+            offences.extend(missing.chain(invented));
+        }
+    }
+    assert_none(&offences);
+}
+
+#[test]
+fn the_readmes_explain_every_error_by_its_name() {
+    let source = read("src/source/error.rs");
+    let body = source.split("pub fn name(").nth(1).and_then(|rest| rest.split("\n    }\n").next()).unwrap();
+    let names: Vec<_> = body.split("=> \"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+    assert!(names.len() > 20, "{names:?}");
+    let missing = missing_from_readmes(names.into_iter());
+    assert_none(&missing);
+}
+
+#[test]
+fn the_readmes_name_every_metric() {
+    let source = read("src/http/metrics.rs");
+    // A metric's name is the text before its help text, and only help texts begin with a capital.
+    let quoted: Vec<_> = source.split('"').skip(1).step_by(2).collect();
+    let names: Vec<_> = quoted
+        .windows(2)
+        .filter(|pair| pair[1].starts_with(|char: char| char.is_ascii_uppercase()) && pair[1].contains(' '))
+        .map(|pair| format!("calferry_{}", pair[0]))
+        .collect();
+    assert!(names.len() > 8, "{names:?}");
+    let missing = missing_from_readmes(names.iter().map(String::as_str));
+    assert_none(&missing);
+}
+
+#[test]
+fn the_readmes_lead_only_to_files_that_are_there() {
+    let mut offences = Vec::new();
+    for readme in READMES {
+        let text = read(readme);
+        let targets = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+        for target in targets.filter(|target| !target.contains("://") && !target.starts_with('#')) {
+            if !root().join(target.split('#').next().unwrap_or_default()).exists() {
+                offences.push(format!("{readme}: {target}"));
+            }
+        }
+    }
+    assert_none(&offences);
+}
+
+#[test]
+fn the_project_speaks_of_itself_only() {
+    // In two pieces each, or this file would be the first to break the rule.
+    let foreign =
+        [concat!("/work/", "main"), concat!("/work/", "shared"), concat!("crates", ".io"), concat!("/tmp/", "bash")];
+    let mut offences = Vec::new();
+    let folders = ["src", "tests", "deploy", ".ci"].into_iter().flat_map(files_below);
+    for file in folders.chain(files_at_the_top()) {
+        let text = read(&file);
+        offences.extend(foreign.iter().filter(|word| text.contains(*word)).map(|word| format!("{file}: {word}")));
+    }
+    assert_none(&offences);
+}
+
+/// A file of the program, without what is there for tests only.
+struct File {
+    /// Its path from the package's root.
+    name: String,
+    /// Its text without tests, comments and the insides of literals.
+    code: String,
+}
+
+impl File {
+    /// The room it belongs to; none for the crate's own two files.
+    fn room(&self) -> Option<&str> {
+        let first = self.name.strip_prefix("src/")?.split('/').next()?;
+        Some(first.strip_suffix(".rs").unwrap_or(first)).filter(|room| !["lib", "main"].contains(room))
+    }
+}
+
+fn program() -> Vec<File> {
+    let files = files_below("src").into_iter().filter(|file| file.ends_with(".rs"));
+    let program: Vec<_> = files
+        .filter(|file| !file.ends_with("/tests.rs") && !file.contains("/tests/"))
+        .map(|name| File { code: without_tests(&code(&read(&name))), name })
+        .collect();
+    assert!(program.len() > 30, "the program is somewhere else");
+    program
+}
+
+fn assert_none(offences: &[String]) {
+    assert!(offences.is_empty(), "\n{}\n", offences.join("\n"));
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(name: &str) -> String {
+    let bytes = fs::read(root().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
+    // A fixture may be in any charset.
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// The files in `folder`, and in the folders in it, by their path from the package's root. What a tool leaves there is
+/// no file of the project.
+fn files_below(folder: &str) -> Vec<String> {
+    let mut files = Vec::new();
+    let mut folders = vec![PathBuf::from(folder)];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(root().join(&folder)).into_iter().flatten().flatten() {
+            let path = folder.join(entry.file_name());
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if entry.path().is_file() {
+                files.push(path.to_string_lossy().into_owned());
+            } else if !name.starts_with('.')
+                && !["node_modules", "target", "__pycache__", "venv"].contains(&name.as_str())
+            {
+                folders.push(path);
+            }
+        }
+    }
+    files.sort();
+    files
+}
+
+/// The files at the top, save the lock file, which names the registry on every other line.
+fn files_at_the_top() -> Vec<String> {
+    let entries = fs::read_dir(root()).unwrap().flatten().filter(|entry| entry.path().is_file());
+    entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).filter(|name| name != "Cargo.lock").collect()
+}
+
+/// `text` with blanks in the place of comments and of what literals hold. Lines stay where they are.
+fn code(text: &str) -> String {
+    let mut code = text.as_bytes().to_vec();
+    let mut at = 0;
+    while at < code.len() {
+        let rest = &text.as_bytes()[at..];
+        let length = literal_or_comment(rest, at > 0 && is_word(code[at - 1]));
+        for byte in code.iter_mut().skip(at).take(length) {
+            if *byte != b'\n' {
+                *byte = b' ';
+            }
+        }
+        at += length.max(1);
+    }
+    String::from_utf8_lossy(&code).into_owned()
+}
+
+/// How long the comment or literal is that `rest` begins with; 0 if it begins with neither.
+fn literal_or_comment(rest: &[u8], in_word: bool) -> usize {
+    let until = |from: usize, end: &[u8]| {
+        let found = rest.get(from..).and_then(|rest| rest.windows(end.len()).position(|window| window == end));
+        found.map_or(rest.len(), |found| from + found + end.len())
+    };
+    match rest {
+        [b'/', b'/', ..] => until(2, b"\n") - 1,
+        [b'/', b'*', ..] => until(2, b"*/"),
+        [b'"', ..] => quoted(rest, b'"'),
+        // A lifetime has no second quote after one character.
+        [b'\'', b'\\', ..] => quoted(rest, b'\''),
+        [b'\'', first, ..] => {
+            let width = match first {
+                0..0x80 => 1,
+                0x80..0xE0 => 2,
+                0xE0..0xF0 => 3,
+                _ => 4,
+            };
+            if rest.get(1 + width) == Some(&b'\'') { width + 2 } else { 0 }
+        }
+        [b'r', b'"' | b'#', ..] if !in_word => {
+            let hashes = rest[1..].iter().take_while(|byte| **byte == b'#').count();
+            let end = [&b"\""[..], &vec![b'#'; hashes]].concat();
+            if rest.get(1 + hashes) == Some(&b'"') { until(2 + hashes, &end) } else { 0 }
+        }
+        _ => 0,
+    }
+}
+
+fn quoted(rest: &[u8], quote: u8) -> usize {
+    let mut at = 1;
+    while let Some(byte) = rest.get(at) {
+        match byte {
+            b'\\' => at += 1,
+            byte if *byte == quote => return at + 1,
+            _ => {}
+        }
+        at += 1;
+    }
+    rest.len()
+}
+
+/// `code` without the items that are there for tests only.
+fn without_tests(code: &str) -> String {
+    let mut kept = String::new();
+    let mut rest = code;
+    while let Some((before, item)) = rest.split_once("#[cfg(test)]") {
+        kept.push_str(before);
+        rest = after_item(item);
+    }
+    kept + rest
+}
+
+/// What comes after the item that `text` begins with: it ends with its outermost brace, or with a semicolon.
+fn after_item(text: &str) -> &str {
+    let mut depth = 0usize;
+    for (at, char) in text.char_indices() {
+        match char {
+            '{' => depth += 1,
+            '}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth == 0 && matches!(char, '}' | ';') {
+            return &text[at + 1..];
+        }
+    }
+    ""
+}
+
+fn is_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_'
+}
+
+fn words(code: &str) -> impl Iterator<Item = &str> {
+    code.split(|char: char| !(char.is_ascii_alphanumeric() || char == '_')).filter(|word| !word.is_empty())
+}
+
+/// What follows `root::` in paths, groups in braces included: for `crate::{a::B, c}`, `a` and `c`.
+fn segments_after(root: &str, code: &str) -> BTreeSet<String> {
+    let mut segments = BTreeSet::new();
+    let path = format!("{root}::");
+    for (at, _) in code.match_indices(&path) {
+        if at > 0 && is_word(code.as_bytes()[at - 1]) {
+            continue;
+        }
+        let rest = code[at + path.len()..].trim_start();
+        match rest.strip_prefix('{') {
+            Some(group) => segments.extend(group_members(group)),
+            None => segments.extend(words(rest).next().map(str::to_owned)),
+        }
+    }
+    segments
+}
+
+/// The first word of every member of a group, up to the brace that closes it.
+fn group_members(group: &str) -> Vec<String> {
+    let (mut members, mut depth, mut member) = (Vec::new(), 0usize, String::new());
+    for char in group.chars() {
+        match char {
+            '{' => depth += 1,
+            '}' if depth == 0 => break,
+            '}' => depth -= 1,
+            ',' if depth == 0 => members.push(std::mem::take(&mut member)),
+            _ if depth == 0 => member.push(char),
+            _ => {}
+        }
+    }
+    members.push(member);
+    members.iter().filter_map(|member| words(member).next().map(str::to_owned)).collect()
+}
+
+/// The one settings file in `readme`.
+fn example(readme: &str) -> String {
+    let text = read(readme);
+    let blocks: Vec<_> = text.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    assert_eq!(blocks.len(), 1, "{readme} has one whole example, so that it can be tried");
+    blocks[0].to_owned()
+}
+
+/// Loads `toml` among the files and variables that the example speaks of.
+fn load(toml: &str) -> Result<Settings, Problems> {
+    let dir = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| fs::write(dir.path().join(name), text).unwrap();
+    file("calferry.toml", toml);
+    file("family.url", "https://example.com/calendars/0123456789abcdef.ics\n");
+    file("old-token", "0123456789abcdefghijklmn\n");
+    let environment = [("HOME", "/home/somebody"), ("CLUB_URL", "https://example.com/club/0123456789abcdef.ics")];
+    let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    Settings::load(&Origin::File(dir.path().join("calferry.toml")), &Given::default(), &environment)
+}
+
+/// The keys the program knows, by table, as it tells them to somebody who has mistyped one. The table's name is what
+/// stands in the heading above its description.
+fn known_keys() -> BTreeMap<&'static str, BTreeSet<String>> {
+    let tables = [
+        ("`calferry.toml`", "", "bogus"),
+        ("`[server]`", "[server]", "server.bogus"),
+        ("`[fetch]`", "[fetch]", "fetch.bogus"),
+        ("`[source.NAME]`", "[source.a]", "source.a.bogus"),
+        ("`[feed.NAME]`", "[feed.a]", "feed.a.bogus"),
+        ("`[feed.NAME.device.DEVICE]`", "[feed.a.device.b]", "feed.a.device.b.bogus"),
+    ];
+    let toml: String = tables.iter().map(|(_, head, _)| format!("{head}\nbogus = 1\n")).collect();
+    let problems = load(&toml).unwrap_err().0;
+    let keys = |path: &str| {
+        let told = problems.iter().find(|problem| problem.path == path).map(|problem| problem.message.as_str());
+        let list = told.and_then(|told| told.split("known here: ").nth(1)).unwrap_or_default();
+        list.split(", ").map(str::to_owned).collect()
+    };
+    tables.into_iter().map(|(heading, _, path)| (heading, keys(path))).collect()
+}
+
+/// The keys in the first column of the table below the heading that names `table`.
+fn described_keys(readme: &str, table: &str) -> BTreeSet<String> {
+    let mut sections =
+        readme.split("\n#").filter(|section| section.lines().next().is_some_and(|head| head.contains(table)));
+    let rows = sections.next().unwrap_or_default().lines().filter_map(|line| line.strip_prefix("| `"));
+    rows.filter_map(|row| row.split('`').next()).map(str::to_owned).collect()
+}
+
+fn missing_from_readmes<'a>(names: impl Iterator<Item = &'a str> + Clone) -> Vec<String> {
+    let missing = READMES.into_iter().flat_map(|readme| {
+        let text = read(readme);
+        let absent = names.clone().filter(move |name| !text.contains(&format!("`{name}`")));
+        absent.map(move |name| format!("{readme}: {name}"))
+    });
+    missing.collect()
+}
+
+#[test]
+fn the_reader_of_code_sees_code_only() {
+    let text = "use crate::{a::B, c}; // crate::d\nlet s = \"crate::e \\\" #[cfg(test)]\"; let r = r#\"crate::f\"#; let c = '\"'; \
+                fn g<'a>(x: &'a str) { crate::h::i(); }\n#[cfg(test)]\nmod tests { use crate::j; }\nuse supercrate::k;\n";
+    let code = without_tests(&code(text));
+    assert_eq!(segments_after("crate", &code).into_iter().collect::<Vec<_>>(), ["a", "c", "h"]);
+}
