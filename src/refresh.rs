@@ -20,7 +20,7 @@ mod schedule;
 mod upstream;
 mod work;
 
-pub use driver::{Bounds, Change, Plan, Refresher};
+pub use driver::{Bounds, Change, Plan, Refresher, WAKE_AFTER};
 pub use host::HostLimits;
 pub use judge::{CollapseRule, MendedAnswer, mend_answer};
 pub use schedule::Pace;

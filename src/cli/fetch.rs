@@ -98,17 +98,18 @@ pub(super) async fn fetch_once(
 
 /// What a person should know of an answer that was accepted.
 pub(super) fn remarks(answer: &MendedAnswer) -> Vec<String> {
+    let lines = |count: usize| if count == 1 { "1 line".to_owned() } else { format!("{count} lines") };
     let mut remarks = vec![format!("{} events, {} bytes", answer.entries, answer.text.len())];
     if answer.junk > 0 {
-        let lines: Vec<_> = answer.junk_lines.iter().map(ToString::to_string).collect();
+        let named: Vec<_> = answer.junk_lines.iter().map(ToString::to_string).collect();
         let more = if answer.junk > answer.junk_lines.len() { ", …" } else { "" };
-        remarks.push(format!("{} lines left out because they are no content line: line {}{more}", answer.junk, lines.join(", ")));
+        remarks.push(format!("left out because it is no content line: {} ({}{more})", lines(answer.junk), named.join(", ")));
     }
     if answer.secret > 0 {
-        remarks.push(format!("{} lines left out because they held the calendar's own secret address", answer.secret));
+        remarks.push(format!("left out because it holds the calendar's own secret address: {}", lines(answer.secret)));
     }
     if answer.broken_characters > 0 {
-        remarks.push(format!("{} lines hold characters that are not UTF-8; they are served as they are", answer.broken_characters));
+        remarks.push(format!("not UTF-8, and served as it is: {}", lines(answer.broken_characters)));
     }
     remarks
 }

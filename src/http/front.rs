@@ -20,6 +20,9 @@ use crate::feed::{Catalog, Found};
 use crate::publisher::{FeedsByUpstream, Published, Publisher, Served};
 use crate::refresh::{Refresher, Upstream};
 
+/// How soon a client may come back for a feed that has no copy; no sooner is its source asked again for a client's sake.
+const RETRY_WITHOUT_COPY: Duration = crate::refresh::WAKE_AFTER;
+
 /// How the public routes behave.
 #[derive(Debug, Clone)]
 pub struct FrontOptions {
@@ -178,8 +181,15 @@ impl Front {
         if let Ok(published) = self.publisher.current(served).await {
             return Ok((published, false));
         }
-        let later = Duration::from_secs(30);
         let upstream = &served.upstream;
+        let later = RETRY_WITHOUT_COPY;
+        // It was asked a moment ago, gave nothing, and is not asked again so soon: waiting would help nobody.
+        if let Some(failed) = upstream.rests_since() {
+            let ago = self.clock.now().since(failed);
+            if ago < later {
+                return Err(later - ago);
+            }
+        }
         // Waited for by all alike; who hangs up leaves the fetch to the others.
         self.refresher.wake(upstream);
         match tokio::time::timeout(self.options.first_wait, upstream.has_copy()).await {

@@ -27,7 +27,7 @@ use crate::store::{Known, Store, StoreError, UpstreamId};
 const FLUSH_EVERY: Duration = Duration::from_mins(1);
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// How soon a reader may have an upstream without any copy asked again.
-const WAKE_AFTER: Duration = Duration::from_secs(30);
+pub const WAKE_AFTER: Duration = Duration::from_secs(30);
 /// Answers read at once.
 const READERS: usize = 2;
 

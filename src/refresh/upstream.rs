@@ -91,6 +91,12 @@ impl Upstream {
         Some((confirmed, confirmed + standing.refresh * 2))
     }
 
+    /// When the last fetch failed, if none is under way.
+    pub fn rests_since(&self) -> Option<Timestamp> {
+        let standing = self.lock();
+        standing.failing.as_ref().filter(|_| !standing.fetching).map(|failing| failing.last)
+    }
+
     pub(super) fn update<R>(&self, change: impl FnOnce(&mut Standing) -> R) -> R {
         change(&mut self.lock())
     }

@@ -23,7 +23,7 @@ async fn no_log_line_metric_header_or_error_holds_a_token_or_a_source_address() 
     upstream.on(&path("reset"), Act::SayAndReset(SECRET.into()));
     let dir = tempfile::tempdir().unwrap();
     let config = dir.path().join("calferry.toml");
-    let mut toml = format!("state_dir = \"{}\"\n[server]\nlisten = \"127.0.0.1:0\"\nadmin_listen = \"127.0.0.1:0\"\n[fetch]\nallow_private = true\n", dir.path().join("state").display());
+    let mut toml = format!("state_dir = \"{}\"\n[server]\nlisten = \"127.0.0.1:0\"\nadmin_listen = \"127.0.0.1:0\"\n[fetch]\nallow_private = true\nconnect_timeout = \"2s\"\n", dir.path().join("state").display());
     for name in ["good", "html", "moved", "cut", "reset", "gone"] {
         toml.push_str(&format!("[source.{name}]\nurl = \"{}\"\n[feed.{name}]\nsources = [\"{name}\"]\n", upstream.url(&path(name))));
     }

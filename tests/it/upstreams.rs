@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use calferry::clock::{Clock, Timestamp};
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::harness::client::{request, send};
@@ -21,31 +22,31 @@ fn hours_later(hours: u64) -> Clock {
 #[tokio::test]
 async fn a_thousand_first_requests_cause_one_fetch_though_the_first_client_hangs_up() {
     let upstream = Upstream::start().await;
-    // Silent until told otherwise: nobody may be answered, and nobody may ask again.
-    upstream.on("/a.ics", Act::SayAndHang(vec![]));
+    let gate = Arc::new(Semaphore::new(0));
+    let Act::Say(whole) = calendar(harness::calendar(3, "first")) else { panic!() };
+    upstream.on("/a.ics", Act::WaitAndSay(Arc::clone(&gate), whole));
     let mut toml = one_source(&upstream.url("/a.ics"), "");
     for feed in 0..20 {
         toml.push_str(&format!("[source.s{feed}]\nurl = \"{}\"\n[feed.f{feed}]\nsources = [\"s{feed}\"]\n", upstream.url("/a.ics")));
     }
     let program = Arc::new(Program::start(&toml).await);
+    let open = async |count: usize| program.admin("/metrics").await.text().contains(&format!("calferry_open_connections {count}\n"));
     let first = {
         let (address, path) = (program.address(), program.path("me"));
         tokio::spawn(async move { send(address, request("GET", &path, &[])).await })
     };
-    eventually("the first fetch", async || upstream.hits("/a.ics") == 1).await;
+    eventually("the first client", async || upstream.hits("/a.ics") == 1 && open(1).await).await;
     first.abort();
+    eventually("its hanging up", async || open(0).await).await;
     let mut clients = JoinSet::new();
     for client in 0..1000 {
         let (address, path) = (program.address(), path(&program.app, &format!("f{}", client % 20), 0));
         clients.spawn(async move { send(address, request("GET", &path, &[])).await.status });
     }
-    eventually("a thousand clients", async || {
-        program.admin("/status.json").await;
-        program.app.front().directory().sources.len() == 21
-    })
-    .await;
+    eventually("a thousand clients", async || open(1000).await).await;
+    gate.add_permits(1000);
+    assert!(clients.join_all().await.iter().all(|status| *status == 200));
     assert_eq!(upstream.hits("/a.ics"), 1);
-    clients.shutdown().await;
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
@@ -18,6 +19,8 @@ pub(crate) enum Act {
     SayAndReset(Vec<u8>),
     /// These bytes, then nothing more.
     SayAndHang(Vec<u8>),
+    /// Nothing until there is a permit, then these bytes.
+    WaitAndSay(Arc<Semaphore>, Vec<u8>),
 }
 
 /// A whole answer with a right length.
@@ -136,6 +139,12 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S, told: &Mutex
     // The client may have heard enough before all is said.
     match act.unwrap_or_else(|| answer("404 Not Found", &[], "<html>not found</html>")) {
         Act::Say(bytes) => {
+            let _ = stream.write_all(&bytes).await;
+            let _ = stream.shutdown().await;
+            (stream, false)
+        }
+        Act::WaitAndSay(gate, bytes) => {
+            let _open = gate.acquire().await.unwrap();
             let _ = stream.write_all(&bytes).await;
             let _ = stream.shutdown().await;
             (stream, false)
