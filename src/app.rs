@@ -69,9 +69,9 @@ impl App {
         let key = load_key(&settings.state_dir)?;
         let store = Arc::new(Store::open(&settings.state_dir, Access::Serve)?);
         let (drain, stop, tasks) = (CancellationToken::new(), CancellationToken::new(), TaskTracker::new());
-        let (changes, changed) = mpsc::channel(256);
+        let (tell, changed) = mpsc::channel(256);
         let (refresher, driving) =
-            Refresher::start(fetch, Arc::clone(&store), clock, bounds(&settings), changes, stop.clone());
+            Refresher::start(fetch, Arc::clone(&store), clock, bounds(&settings), tell, stop.clone());
         tasks.spawn(driving);
         let upstreams = refresher.adopt(plans(&settings, &key)).await?;
         let metrics = Arc::new(Metrics::default());
@@ -280,6 +280,7 @@ fn directory(settings: &Settings, key: &Key, upstreams: &HashMap<Arc<str>, Arc<U
             }
         }
     }
-    let named = |source: &crate::settings::Source| Some((Arc::clone(&source.name), Arc::clone(upstreams.get(&source.name)?)));
+    let named =
+        |source: &crate::settings::Source| Some((Arc::clone(&source.name), Arc::clone(upstreams.get(&source.name)?)));
     Directory { catalog, feeds, sources: settings.sources.iter().filter_map(named).collect() }
 }

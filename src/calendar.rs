@@ -6,7 +6,8 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `scan` | one linear pass with caps: bytes → content lines and components |
+//! | `spans` | a calendar as content lines and components of its text |
+//! | `scan` | one linear pass with caps, from bytes to spans |
 //! | `line` | one content line: name, value, folding, escaping |
 //! | `edit` | what comes out differently, and writing it |
 //! | `mend` | the short list of what is always put right |
@@ -17,9 +18,11 @@ mod edit;
 mod line;
 mod mend;
 mod scan;
+mod spans;
 
 pub use duration::format_duration;
 pub use edit::{Edits, Patch};
 pub use line::{Property, escape_text, fold, push_line, unescape_text, unfold};
 pub use mend::{Mended, mend};
-pub use scan::{Calendar, Component, Kind, Limits, Line, Malformed};
+pub use scan::{Limits, Malformed};
+pub use spans::{Calendar, Component, Kind, Line};

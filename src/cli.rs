@@ -112,7 +112,7 @@ struct Place {
     /// The settings file [default: calferry.toml or /etc/calferry/calferry.toml, if there is one].
     #[arg(long, short)]
     config: Option<PathBuf>,
-    /// Where the key and the copies are kept [default: $STATE_DIRECTORY or ~/.local/state/calferry].
+    /// Where the key and the copies are kept [default: $`STATE_DIRECTORY` or ~/.local/state/calferry].
     #[arg(long)]
     state_dir: Option<PathBuf>,
 }

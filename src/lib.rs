@@ -3,8 +3,8 @@
 pub mod app;
 pub mod calendar;
 pub mod cli;
-pub mod feed;
 pub mod clock;
+pub mod feed;
 pub mod http;
 pub mod publisher;
 pub mod refresh;

@@ -11,16 +11,22 @@
 //! | `host` | how often and how much at once a host is asked, and when it is left alone. Pure |
 //! | `judge` | what an answer means for the copy that is held. Pure |
 //! | `work` | one refresh, from order to outcome |
+//! | `record` | what an outcome leaves behind |
+//! | `ledger` | what of it is on the disk |
 //! | `driver` | the loop that owns it all |
+//! | `handle` | the refresher as the rest of the program knows it |
 
 mod driver;
+mod handle;
 mod host;
 mod judge;
+mod ledger;
+mod record;
 mod schedule;
 mod upstream;
 mod work;
 
-pub use driver::{Bounds, Change, Plan, Refresher, WAKE_AFTER};
+pub use handle::{Bounds, Change, Plan, Refresher, WAKE_AFTER};
 pub use host::HostLimits;
 pub use judge::{CollapseRule, MendedAnswer, mend_answer};
 pub use schedule::Pace;

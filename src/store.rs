@@ -1,4 +1,4 @@
-//! Snapshots and publication times on disk, in one SQLite file.
+//! Snapshots and publication times on disk, in one `SQLite` file.
 //!
 //! A snapshot is state: it is never evicted, and replaced only as a whole, in one transaction that is on the disk before
 //! it returns. Everything else in the file may be lost without harm. Calls block; callers put them on a thread where
@@ -50,7 +50,7 @@ pub enum StoreError {
     Damaged {
         /// The database.
         path: PathBuf,
-        /// What SQLite says.
+        /// What `SQLite` says.
         cause: rusqlite::Error,
     },
     /// A stored copy does not match its digest.
@@ -64,7 +64,7 @@ pub enum StoreError {
         /// What the system says.
         cause: std::io::Error,
     },
-    /// SQLite could not do what it was asked.
+    /// `SQLite` could not do what it was asked.
     #[error("the database: {0}")]
     Database(#[from] rusqlite::Error),
 }
@@ -359,7 +359,7 @@ fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> {
     row.get(column).map(Timestamp::from_secs)
 }
 
-/// A thread that panicked while it held a connection left no half-done transaction behind: SQLite rolls it back.
+/// A thread that panicked while it held a connection left no half-done transaction behind: `SQLite` rolls it back.
 fn locked(connection: &Mutex<Connection>) -> MutexGuard<'_, Connection> {
     connection.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -374,7 +374,7 @@ fn lock(path: &Path) -> Result<File, StoreError> {
     }
 }
 
-/// Calendars are private: the file, and what SQLite makes beside it with the same mode, is for its owner only.
+/// Calendars are private: the file, and what `SQLite` makes beside it with the same mode, is for its owner only.
 fn private_file(path: &Path) -> Result<(), StoreError> {
     let make = || {
         let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path)?;

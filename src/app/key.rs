@@ -27,10 +27,15 @@ pub fn load_key(dir: &Path) -> anyhow::Result<Key> {
     let path = dir.join("key");
     match std::fs::read_to_string(&path) {
         Ok(text) => {
-            let mode = std::fs::metadata(&path)?.mode();
-            ensure!(mode & 0o077 == 0, "{} can be read by others; make it private: chmod 600 {0}", path.display());
+            let for_others = std::fs::metadata(&path)?.mode() & 0o077;
+            ensure!(for_others == 0, "{} can be read by others; make it private: chmod 600 {0}", path.display());
             let key = Key::from_text(&text);
-            key.with_context(|| format!("{} does not hold a key; restore it from a backup, or remove it to make new URLs", path.display()))
+            key.with_context(|| {
+                format!(
+                    "{} does not hold a key; restore it from a backup, or remove it to make new URLs",
+                    path.display()
+                )
+            })
         }
         Err(error) if error.kind() == ErrorKind::NotFound => make_key(dir, &path),
         Err(error) => bail!("{} cannot be read: {error}", path.display()),

@@ -39,7 +39,7 @@ mod tests {
         let cases = [
             (Duration::from_mins(15), "PT15M"),
             (Duration::from_hours(1), "PT1H"),
-            (Duration::from_secs(86_400), "P1D"),
+            (Duration::from_hours(24), "P1D"),
             (Duration::from_secs(86_400 + 3_661), "P1DT1H1M1S"),
             (Duration::from_secs(7_200 + 5), "PT2H0M5S"),
             (Duration::from_millis(1), "PT1S"),

@@ -9,7 +9,7 @@ use memchr::memmem;
 
 use super::edit::{Edits, Patch};
 use super::line::{self, Property, unfold};
-use super::scan::{CUT, Calendar, Component, FOLDED, Kind, LOOSE_END, Line};
+use super::spans::{CUT, Calendar, Component, FOLDED, Kind, LOOSE_END, Line};
 
 /// The edits that mend a calendar, and what they leave out.
 #[derive(Debug)]
@@ -152,7 +152,8 @@ impl Stamps {
 impl Calendar<'_> {
     /// Whether any entry has a DTSTAMP but neither LAST-MODIFIED nor CREATED, as Outlook's have.
     pub fn has_undated_entries(&self) -> bool {
-        let mut entries = self.components().iter().filter(|component| matches!(component.kind, Kind::Event | Kind::Entry));
+        let mut entries =
+            self.components().iter().filter(|component| matches!(component.kind, Kind::Event | Kind::Entry));
         entries.any(|component| stamps(self, component).undated(self))
     }
 }

@@ -64,7 +64,9 @@ fn write_out(text: &[u8]) -> anyhow::Result<ExitCode> {
 
 fn named_settings(place: &Place, named: &str) -> anyhow::Result<Settings> {
     if place.origin() == Origin::Nothing {
-        return Err(anyhow!("{named:?} is no address (https://…), and there is no settings file to look it up in (--config)"));
+        return Err(anyhow!(
+            "{named:?} is no address (https://…), and there is no settings file to look it up in (--config)"
+        ));
     }
     place.settings()
 }
@@ -103,7 +105,11 @@ pub(super) fn remarks(answer: &MendedAnswer) -> Vec<String> {
     if answer.junk > 0 {
         let named: Vec<_> = answer.junk_lines.iter().map(ToString::to_string).collect();
         let more = if answer.junk > answer.junk_lines.len() { ", …" } else { "" };
-        remarks.push(format!("left out because it is no content line: {} ({}{more})", lines(answer.junk), named.join(", ")));
+        remarks.push(format!(
+            "left out because it is no content line: {} ({}{more})",
+            lines(answer.junk),
+            named.join(", ")
+        ));
     }
     if answer.secret > 0 {
         remarks.push(format!("left out because it holds the calendar's own secret address: {}", lines(answer.secret)));

@@ -108,7 +108,9 @@ pub(super) fn print_urls(app: &App) -> anyhow::Result<()> {
 
 fn urls<'a>(settings: &'a Settings, app: &'a App) -> impl Iterator<Item = (&'a str, &'a str, String)> {
     settings.feeds.iter().flat_map(move |feed| {
-        feed.devices.iter().map(move |device| (&*feed.id, &*device.name, settings.subscription(app.key(), feed, device)))
+        feed.devices
+            .iter()
+            .map(move |device| (&*feed.id, &*device.name, settings.subscription(app.key(), feed, device)))
     })
 }
 

@@ -53,7 +53,10 @@ pub(super) fn accept(place: &Place, source: &str) -> anyhow::Result<ExitCode> {
     let kept = store.known()?.quarantined.remove(&upstream);
     let Some(kept) = kept else { bail!("nothing is kept aside of source {source:?}") };
     ensure!(store.release(&upstream)?, "nothing is kept aside of source {source:?} any more");
-    println!("source {source}: the copy of {} events, first seen {}, is served from now on", kept.snapshot.entries, kept.since);
+    println!(
+        "source {source}: the copy of {} events, first seen {}, is served from now on",
+        kept.snapshot.entries, kept.since
+    );
     Ok(ExitCode::SUCCESS)
 }
 
@@ -73,7 +76,8 @@ pub(super) async fn health(address: Option<SocketAddr>, place: &Place) -> anyhow
 }
 
 async fn ask(address: SocketAddr) -> anyhow::Result<http::StatusCode> {
-    let stream = tokio::net::TcpStream::connect(address).await.with_context(|| format!("{address} cannot be reached"))?;
+    let stream =
+        tokio::net::TcpStream::connect(address).await.with_context(|| format!("{address} cannot be reached"))?;
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     let request = http::Request::get("/readyz").header("host", address.to_string()).body(Empty::<Bytes>::new())?;
     let asked = sender.send_request(request);

@@ -127,7 +127,8 @@ impl Admin {
     async fn status(&self) -> Answer {
         let (directory, now) = (self.front.directory(), self.front.clock.now());
         let (editions, edition_bytes) = self.front.publisher.cached().await;
-        let sources = directory.sources.iter().map(|(name, upstream)| (Arc::clone(name), source(upstream.standing(), now)));
+        let sources =
+            directory.sources.iter().map(|(name, upstream)| (Arc::clone(name), source(upstream.standing(), now)));
         let status = Status {
             version: env!("CARGO_PKG_VERSION"),
             now: now.to_string(),

@@ -186,8 +186,8 @@ impl Front {
         // It was asked a moment ago, gave nothing, and is not asked again so soon: waiting would help nobody.
         if let Some(failed) = upstream.rests_since() {
             let ago = self.clock.now().since(failed);
-            if ago < later {
-                return Err(later - ago);
+            if let Some(rest) = later.checked_sub(ago).filter(|rest| !rest.is_zero()) {
+                return Err(rest);
             }
         }
         // Waited for by all alike; who hangs up leaves the fetch to the others.

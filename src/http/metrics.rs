@@ -101,12 +101,20 @@ impl Metrics {
         registry.register("requests", "Requests of subscribers, by how they were served", requests);
         registry.register("sent_bytes", "Bytes of calendars sent, as compressed", self.sent_bytes.clone());
         registry.register("connections", "Connections accepted", self.connections.clone());
-        registry.register("cut_connections", "Connections ended because the client was silent, slow or idle", self.cut_connections.clone());
+        registry.register(
+            "cut_connections",
+            "Connections ended because the client was silent, slow or idle",
+            self.cut_connections.clone(),
+        );
         registry.register("open_connections", "Connections open now", self.open_connections.clone());
         registry.register("fetches", "Fetches, by how they ended", fetches);
         registry.register("sources", "Sources, by state", sources);
         for (name, help, value) in [
-            ("oldest_confirmation_seconds", "Age of the copy that was confirmed the longest ago", readings.oldest_confirmation_seconds),
+            (
+                "oldest_confirmation_seconds",
+                "Age of the copy that was confirmed the longest ago",
+                readings.oldest_confirmation_seconds,
+            ),
             ("devices", "Devices that have a URL", readings.devices),
             ("editions", "Editions held in memory", readings.editions),
             ("edition_bytes", "Bytes of editions held in memory", readings.edition_bytes),

@@ -2,158 +2,30 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::future::poll_fn;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
-use tokio::task::{Id, JoinError, JoinHandle, JoinSet};
+use tokio::sync::{Notify, mpsc};
+use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use tokio_util::time::DelayQueue;
 use tokio_util::time::delay_queue::Key;
-use tracing::{debug, error, info, warn};
+use tracing::{error, info, warn};
 
-use super::host::{Ended, Host, HostLimits, May};
-use super::judge::CollapseRule;
+use super::handle::{Adopted, Bounds, Change, Command, Plan, Tally, WAKE_AFTER};
+use super::host::{Ended, Host, May};
+use super::ledger::Ledger;
+use super::record::record;
 use super::schedule::Pace;
-use super::upstream::{Failing, Standing, Upstream};
+use super::upstream::{Standing, Upstream};
 use super::work::{Job, Outcome, Tools, refresh};
-use crate::calendar::Limits;
-use crate::clock::Clock;
 use crate::source::{Address, Fetch, FetchError, Reach};
-use crate::store::{Known, Store, StoreError, UpstreamId};
+use crate::store::{Known, UpstreamId};
 
-/// How confirmations reach the disk, and how soon another process's changes are seen.
+/// How often confirmations are written to the disk, and how soon another process's changes are seen.
 const FLUSH_EVERY: Duration = Duration::from_mins(1);
 const LOOK_EVERY: Duration = Duration::from_secs(5);
-/// How soon a reader may have an upstream without any copy asked again.
-pub const WAKE_AFTER: Duration = Duration::from_secs(30);
-/// Answers read at once.
-const READERS: usize = 2;
-
-/// Bounds of all fetching.
-#[derive(Debug, Clone, Copy)]
-pub struct Bounds {
-    /// Fetches at once, over all hosts.
-    pub concurrent: usize,
-    /// For every host.
-    pub host: HostLimits,
-    /// For every answer.
-    pub calendar: Limits,
-    /// When events count as suddenly gone.
-    pub collapse: CollapseRule,
-}
-
-/// What the settings want of one source.
-#[derive(Debug, Clone)]
-pub struct Plan {
-    /// The source's name.
-    pub source: Arc<str>,
-    /// The upstream it names.
-    pub upstream: UpstreamId,
-    /// Where that is.
-    pub address: Address,
-    /// How far it may lead.
-    pub reach: Reach,
-    /// How often it is asked.
-    pub pace: Pace,
-}
-
-/// An upstream has a new copy.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Change {
-    /// Which upstream.
-    pub upstream: UpstreamId,
-    /// The digest of the copy before.
-    pub before: Option<[u8; 32]>,
-}
-
-type Adopted = Result<HashMap<Arc<str>, Arc<Upstream>>, StoreError>;
-
-enum Command {
-    Adopt(Vec<Plan>, oneshot::Sender<Adopted>),
-    Wake(UpstreamId),
-    Lost(UpstreamId),
-}
-
-/// The refresher, to whoever uses it.
-#[derive(Debug, Clone)]
-pub struct Refresher {
-    commands: mpsc::Sender<Command>,
-    tally: Arc<Mutex<HashMap<&'static str, u64>>>,
-}
-
-impl Refresher {
-    /// Starts a driver without upstreams; [`Refresher::adopt`] gives it some. It ends when `stop` is cancelled, after
-    /// everything that is known has been written. New copies are told to `changes`, as far as there is room.
-    pub fn start<F: Fetch>(
-        fetch: F,
-        store: Arc<Store>,
-        clock: Clock,
-        bounds: Bounds,
-        changes: mpsc::Sender<Change>,
-        stop: CancellationToken,
-    ) -> (Self, JoinHandle<()>) {
-        let (commands, inbox) = mpsc::channel(1024);
-        let tally = Arc::new(Mutex::new(HashMap::new()));
-        let tools = Tools {
-            fetch,
-            store,
-            clock,
-            limits: bounds.calendar,
-            collapse: bounds.collapse,
-            readers: Semaphore::new(READERS),
-        };
-        let driver = Driver {
-            tools: Arc::new(tools),
-            bounds,
-            changes,
-            tally: Arc::clone(&tally),
-            settled: Arc::new(Notify::new()),
-            entries: HashMap::new(),
-            hosts: HashMap::new(),
-            due: DelayQueue::new(),
-            running: JoinSet::new(),
-            jobs: HashMap::new(),
-            crowded: VecDeque::new(),
-            confirmed: HashMap::new(),
-            foreign: None,
-        };
-        let task = tokio::spawn(driver.run(inbox, stop));
-        (Self { commands, tally }, task)
-    }
-
-    /// Looks after the upstreams of `plans` from now on, and after no others. Returns them by source name.
-    ///
-    /// # Errors
-    /// If the store cannot be read or written; then nothing has changed.
-    pub async fn adopt(&self, plans: Vec<Plan>) -> Adopted {
-        let (reply, adopted) = oneshot::channel();
-        // The driver is gone only when the program is stopping, and then nobody needs the answer.
-        let sent = self.commands.send(Command::Adopt(plans, reply)).await;
-        match sent {
-            Ok(()) => adopted.await.unwrap_or_else(|_| Ok(HashMap::new())),
-            Err(_) => Ok(HashMap::new()),
-        }
-    }
-
-    /// Somebody waits for `upstream`, which has no copy: it goes first, unless it was asked a moment ago.
-    pub fn wake(&self, upstream: &Upstream) {
-        // A full queue means that the driver has enough to do.
-        let _ = self.commands.try_send(Command::Wake(upstream.id));
-    }
-
-    /// The copy of `upstream` cannot be read any more: it is fetched again.
-    pub fn lost(&self, upstream: &Upstream) {
-        // If the queue is full, the next reader says it again.
-        let _ = self.commands.try_send(Command::Lost(upstream.id));
-    }
-
-    /// How many fetches ended how, by the names of [`FetchError::name`] and `changed`, `unchanged`.
-    pub fn tally(&self) -> HashMap<&'static str, u64> {
-        self.tally.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-}
 
 /// What the delay queue holds.
 enum Due {
@@ -189,11 +61,11 @@ struct HostEntry {
     crowded: bool,
 }
 
-struct Driver<F> {
+pub(super) struct Driver<F> {
     tools: Arc<Tools<F>>,
     bounds: Bounds,
     changes: mpsc::Sender<Change>,
-    tally: Arc<Mutex<HashMap<&'static str, u64>>>,
+    tally: Tally,
     settled: Arc<Notify>,
     entries: HashMap<UpstreamId, Entry>,
     hosts: HashMap<Arc<str>, HostEntry>,
@@ -202,13 +74,28 @@ struct Driver<F> {
     /// Which upstream a running refresh is of, and which host it asks.
     jobs: HashMap<Id, (UpstreamId, Arc<str>)>,
     crowded: VecDeque<Arc<str>>,
-    /// Confirmations that are not on the disk yet.
-    confirmed: HashMap<UpstreamId, crate::store::Snapshot>,
-    foreign: Option<i64>,
+    ledger: Ledger,
 }
 
 impl<F: Fetch> Driver<F> {
-    async fn run(mut self, mut inbox: mpsc::Receiver<Command>, stop: CancellationToken) {
+    pub(super) fn new(tools: Tools<F>, bounds: Bounds, changes: mpsc::Sender<Change>, tally: Tally) -> Self {
+        Self {
+            ledger: Ledger::new(Arc::clone(&tools.store)),
+            tools: Arc::new(tools),
+            bounds,
+            changes,
+            tally,
+            settled: Arc::new(Notify::new()),
+            entries: HashMap::new(),
+            hosts: HashMap::new(),
+            due: DelayQueue::new(),
+            running: JoinSet::new(),
+            jobs: HashMap::new(),
+            crowded: VecDeque::new(),
+        }
+    }
+
+    pub(super) async fn run(mut self, mut inbox: mpsc::Receiver<Command>, stop: CancellationToken) {
         let mut flush = ticker(FLUSH_EVERY);
         let mut look = ticker(LOOK_EVERY);
         loop {
@@ -218,12 +105,12 @@ impl<F: Fetch> Driver<F> {
                 Some(command) = inbox.recv() => self.command(command).await,
                 Some(ended) = self.running.join_next_with_id(), if !self.running.is_empty() => self.ended(ended),
                 Some(due) = poll_fn(|cx| self.due.poll_expired(cx)), if !self.due.is_empty() => self.due(due.into_inner()),
-                _ = flush.tick() => self.flush().await,
-                _ = look.tick() => self.look().await,
+                _ = flush.tick() => self.ledger.flush().await,
+                _ = look.tick() => if let Some(known) = self.ledger.news().await { self.take_over(known) },
             }
         }
         self.running.shutdown().await;
-        self.flush().await;
+        self.ledger.flush().await;
     }
 
     async fn command(&mut self, command: Command) {
@@ -244,7 +131,7 @@ impl<F: Fetch> Driver<F> {
     }
 
     async fn adopt(&mut self, plans: Vec<Plan>) -> Adopted {
-        self.flush().await;
+        self.ledger.flush().await;
         let store = Arc::clone(&self.tools.store);
         let sources: Vec<_> = plans.iter().map(|plan| (Arc::clone(&plan.source), plan.upstream)).collect();
         let names = sources.clone();
@@ -291,7 +178,8 @@ impl<F: Fetch> Driver<F> {
         let now = self.tools.clock.now();
         let snapshot = known.snapshots.remove(&plan.upstream);
         // A copy of the address before is as good as none: the new address is asked at once.
-        let ago = snapshot.as_ref().filter(|snapshot| !snapshot.inherited).map(|snapshot| now.since(snapshot.confirmed_at));
+        let ago =
+            snapshot.as_ref().filter(|snapshot| !snapshot.inherited).map(|snapshot| now.since(snapshot.confirmed_at));
         let pause = plan.pace.at_start(ago, fastrand::f64());
         let standing = Standing {
             snapshot,
@@ -301,7 +189,12 @@ impl<F: Fetch> Driver<F> {
             ..Standing::default()
         };
         Entry {
-            upstream: Arc::new(Upstream::new(plan.upstream, Arc::clone(&plan.source), Arc::clone(&self.settled), standing)),
+            upstream: Arc::new(Upstream::new(
+                plan.upstream,
+                Arc::clone(&plan.source),
+                Arc::clone(&self.settled),
+                standing,
+            )),
             address: plan.address.clone(),
             reach: plan.reach,
             pace: plan.pace,
@@ -473,106 +366,43 @@ impl<F: Fetch> Driver<F> {
         );
     }
 
-    /// Writes an outcome into the upstream's standing, the tally and the log. Returns the pause until the next fetch.
+    /// Records an outcome. Returns the pause until the next fetch.
     fn record(&mut self, id: UpstreamId, outcome: Outcome) -> Duration {
-        let now = self.tools.clock.now();
         let Some(entry) = self.entries.get(&id) else { return Duration::ZERO };
-        let (pace, upstream, dice) = (entry.pace, Arc::clone(&entry.upstream), fastrand::f64());
-        let before = upstream.standing();
-        let (word, pause) = match outcome {
-            Outcome::Confirmed(snapshot) => {
-                self.confirmed.insert(id, snapshot.clone());
-                upstream.update(|standing| standing.is_well(snapshot));
-                ("unchanged", pace.after_success(dice))
-            }
-            Outcome::Changed { snapshot, junk } => {
-                let changed = Change { upstream: id, before: before.snapshot.as_ref().map(|held| held.digest) };
-                info!(
-                    source = %upstream.label, events = snapshot.entries, size_bytes = snapshot.size, junk_lines = junk,
-                    "source `{}` has a new copy: {} events", upstream.label, snapshot.entries
-                );
-                self.confirmed.remove(&id);
-                upstream.update(|standing| {
-                    standing.is_well(snapshot);
-                    standing.junk = junk;
-                });
-                // Rendering ahead is a kindness; a reader that finds nothing rendered has it done.
-                let _ = self.changes.try_send(changed);
-                ("changed", pace.after_success(dice))
-            }
-            Outcome::Quarantined(kept, error) => {
-                upstream.update(|standing| {
-                    standing.quarantine = Some(kept);
-                    standing.fails(&error, now);
-                });
-                log_failure(&upstream, &error, before.failing.is_none());
-                (error.name(), pace.after_success(dice))
-            }
-            Outcome::Failed(error) => {
-                let failures = upstream.update(|standing| standing.fails(&error, now));
-                log_failure(&upstream, &error, before.failing.is_none());
-                (error.name(), pace.after_failure(&error, failures, dice))
-            }
-        };
-        upstream.update(|standing| {
-            standing.fetching = false;
-            standing.next = Some(now + pause);
-        });
-        if let (Some(failing), None) = (&before.failing, &upstream.standing().failing) {
-            let secs = now.since(failing.since).as_secs();
-            info!(source = %upstream.label, failing_secs = secs, "source `{}` is well again", upstream.label);
-        }
-        if before.snapshot.is_none() {
+        let first = entry.upstream.digest().is_none();
+        let now = self.tools.clock.now();
+        let recorded = record(&entry.upstream, outcome, &entry.pace, now, fastrand::f64());
+        if first {
             self.settled.notify_waiters();
         }
-        *self.tally.lock().unwrap_or_else(PoisonError::into_inner).entry(word).or_default() += 1;
-        pause
+        if let Some(snapshot) = recorded.confirmed {
+            self.ledger.confirmed(id, snapshot);
+        }
+        if let Some(change) = recorded.change {
+            self.ledger.overtaken(&id);
+            // Rendering ahead is a kindness; a reader that finds nothing rendered has it done.
+            let _ = self.changes.try_send(change);
+        }
+        *self.tally.lock().unwrap_or_else(PoisonError::into_inner).entry(recorded.word).or_default() += 1;
+        recorded.pause
     }
 
-    /// Writes confirmations to the disk. What cannot be written is tried again the next time.
-    async fn flush(&mut self) {
-        if self.confirmed.is_empty() {
-            return;
-        }
-        let batch: Vec<_> = self.confirmed.iter().map(|(id, snapshot)| (*id, snapshot.clone())).collect();
-        let store = Arc::clone(&self.tools.store);
-        match tokio::task::spawn_blocking(move || store.confirm(&batch)).await {
-            Ok(Ok(())) => self.confirmed.clear(),
-            Ok(Err(error)) => warn!(%error, "times of confirmation could not be stored; they are kept in memory"),
-            Err(error) => error!(%error, "storing times of confirmation ended unexpectedly"),
-        }
-    }
-
-    /// Takes over what another process, such as `calferry accept`, has written.
-    async fn look(&mut self) {
-        let store = Arc::clone(&self.tools.store);
-        let before = self.foreign;
-        let looked = tokio::task::spawn_blocking(move || {
-            let version = store.foreign_changes()?;
-            let known = if before.is_some_and(|before| before != version) { Some(store.known()?) } else { None };
-            Ok::<_, StoreError>((version, known))
-        });
-        let (version, known) = match looked.await {
-            Ok(Ok(looked)) => looked,
-            Ok(Err(error)) => return debug!(%error, "the store could not be looked at"),
-            Err(error) => return error!(%error, "looking at the store ended unexpectedly"),
-        };
-        self.foreign = Some(version);
-        let Some(mut known) = known else { return };
+    /// Takes over what another process has written to the store.
+    fn take_over(&self, mut known: Known) {
         for (id, entry) in &self.entries {
             if matches!(entry.place, Place::Running) {
                 continue;
             }
-            let stored = known.snapshots.remove(id);
-            let quarantine = known.quarantined.remove(id);
+            let (stored, quarantine) = (known.snapshots.remove(id), known.quarantined.remove(id));
+            let label = &entry.upstream.label;
+            let accepted = stored.filter(|stored| Some(stored.digest) != entry.upstream.digest());
             entry.upstream.update(|standing| {
-                let digest = |snapshot: &Option<crate::store::Snapshot>| snapshot.as_ref().map(|snapshot| snapshot.digest);
-                if stored.is_some() && digest(&stored) != digest(&standing.snapshot) {
-                    info!(source = %entry.upstream.label, "source `{}` has a copy that was accepted by hand", entry.upstream.label);
-                    standing.snapshot = stored;
+                standing.quarantine = quarantine;
+                if let Some(accepted) = accepted {
+                    info!(source = %label, "source `{label}` has a copy that was accepted by hand");
+                    standing.snapshot = Some(accepted);
                     standing.failing = None;
                 }
-                standing.quarantine = quarantine;
             });
         }
     }
@@ -588,37 +418,6 @@ fn distinct(plans: Vec<Plan>) -> HashMap<UpstreamId, Plan> {
         merged.max_backoff = merged.max_backoff.min(pace.max_backoff);
     }
     distinct
-}
-
-impl Standing {
-    fn is_well(&mut self, snapshot: crate::store::Snapshot) {
-        self.snapshot = Some(snapshot);
-        self.failing = None;
-        self.quarantine = None;
-    }
-
-    fn fails(&mut self, error: &FetchError, now: crate::clock::Timestamp) -> u32 {
-        let (since, failures) = self.failing.as_ref().map_or((now, 0), |failing| (failing.since, failing.failures));
-        let failures = failures.saturating_add(1);
-        self.failing = Some(Failing {
-            since,
-            last: now,
-            failures,
-            reason: error.name(),
-            words: error.to_string(),
-            advice: error.advice(),
-        });
-        failures
-    }
-}
-
-fn log_failure(upstream: &Upstream, error: &FetchError, first: bool) {
-    let label = &upstream.label;
-    if first {
-        warn!(source = %label, reason = error.name(), "source `{label}` gave no good answer: {error}. {}", error.advice());
-    } else {
-        debug!(source = %label, reason = error.name(), "source `{label}` still gives no good answer: {error}");
-    }
 }
 
 fn host_says(error: &FetchError) -> Ended {

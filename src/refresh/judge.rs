@@ -159,8 +159,17 @@ mod tests {
     #[test]
     fn a_collapse_is_more_than_four_fifths_and_at_least_ten() {
         let rule = CollapseRule::default();
-        for (was, now, collapse) in [(100, 19, true), (100, 20, false), (100, 0, true), (9, 0, false), (10, 0, true),
-            (12, 2, true), (13, 3, false), (0, 0, false), (5, 50, false)] {
+        for (was, now, collapse) in [
+            (100, 19, true),
+            (100, 20, false),
+            (100, 0, true),
+            (9, 0, false),
+            (10, 0, true),
+            (12, 2, true),
+            (13, 3, false),
+            (0, 0, false),
+            (5, 50, false),
+        ] {
             assert_eq!(rule.is_collapse(was, now), collapse, "{was} → {now}");
         }
     }
@@ -186,8 +195,14 @@ mod tests {
         let (rule, held) = (CollapseRule::default(), held(100));
         let mut aside = None;
         for fetch in 0..20 {
-            let verdict =
-                judge(&answer(1 + fetch % 2), Validators::default(), Some(&held), aside.as_ref(), &rule, at(fetch as u64 * 60));
+            let verdict = judge(
+                &answer(1 + fetch % 2),
+                Validators::default(),
+                Some(&held),
+                aside.as_ref(),
+                &rule,
+                at(fetch as u64 * 60),
+            );
             let Verdict::Quarantine(kept) = verdict else { panic!("{verdict:?}") };
             assert_eq!(kept.agreed, 1);
             aside = Some(kept);

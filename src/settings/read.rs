@@ -38,15 +38,21 @@ impl Origin {
 pub struct Given(pub Vec<(&'static str, String)>);
 
 /// One table of everything: the file, over it the environment, over it the command line.
-pub(super) fn table(origin: &Origin, given: &Given, environment: &[(String, String)]) -> Result<Map<String, Value>, Problems> {
+pub(super) fn table(
+    origin: &Origin,
+    given: &Given,
+    environment: &[(String, String)],
+) -> Result<Map<String, Value>, Problems> {
     let mut builder = Config::builder();
     if let Origin::File(path) = origin {
         builder = builder.add_source(File::from_str(&text(path)?, FileFormat::Toml));
     }
     let variables: HashMap<_, _> = environment.iter().cloned().collect();
-    let environment = Environment::with_prefix("CALFERRY").prefix_separator("__").separator("__").source(Some(variables));
+    let environment =
+        Environment::with_prefix("CALFERRY").prefix_separator("__").separator("__").source(Some(variables));
     builder = builder.add_source(environment);
-    let refused = |error: &config::ConfigError| Problems(vec![Problem { path: String::new(), message: refusal(error) }]);
+    let refused =
+        |error: &config::ConfigError| Problems(vec![Problem { path: String::new(), message: refusal(error) }]);
     for (key, value) in &given.0 {
         builder = builder.set_override(*key, value.clone()).map_err(|error| refused(&error))?;
     }
@@ -76,6 +82,8 @@ fn refusal(error: &config::ConfigError) -> String {
         config::ConfigError::Type { key, expected, .. } => {
             format!("{}: expected {expected}", key.as_deref().unwrap_or("the settings"))
         }
-        _ => "the settings cannot be read as tables and keys; is an environment variable both a key and a table?".into(),
+        _ => {
+            "the settings cannot be read as tables and keys; is an environment variable both a key and a table?".into()
+        }
     }
 }

@@ -99,16 +99,24 @@ pub(super) fn resolve(
 }
 
 fn server(mut section: Section) -> Server {
-    let address = |section: &mut Section, key| section.parsed::<SocketAddr>(key, "an address with a port, such as 127.0.0.1:8080");
+    let address = |section: &mut Section, key| {
+        section.parsed::<SocketAddr>(key, "an address with a port, such as 127.0.0.1:8080")
+    };
     let listen = address(&mut section, "listen").unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080)));
     let admin_listen = address(&mut section, "admin_listen");
     if admin_listen.is_some_and(|admin| !admin.ip().is_loopback()) {
-        section.problem("admin_listen", "metrics and status are for this machine only; use an address such as 127.0.0.1:9090");
+        section.problem(
+            "admin_listen",
+            "metrics and status are for this machine only; use an address such as 127.0.0.1:9090",
+        );
     }
     let mut trusted_proxies = TrustedProxies::default();
     for (index, entry) in section.list("trusted_proxies").unwrap_or_default().iter().enumerate() {
         if !trusted_proxies.trust(entry) {
-            section.problem(&format!("trusted_proxies[{index}]"), format!("{entry:?} is neither \"cloudflare\" nor an address range"));
+            section.problem(
+                &format!("trusted_proxies[{index}]"),
+                format!("{entry:?} is neither \"cloudflare\" nor an address range"),
+            );
         }
     }
     let rate = |section: &mut Section, key, default| {
@@ -200,10 +208,12 @@ fn source(name: &str, mut section: Section, defaults: &Defaults, context: &mut C
     let reach = if private { Reach::Private } else { Reach::Public };
     if let Some(address) = &address {
         if address.literal_ip().is_some_and(|ip| !reach.allows(ip)) {
-            section.problem("url", "this address is not on the public network; set allow_private = true if it is meant");
+            section
+                .problem("url", "this address is not on the public network; set allow_private = true if it is meant");
         }
         if !address.is_encrypted() && reach == Reach::Public {
-            let message = "the way to this source is not encrypted; anybody on it can read the address and the calendar".into();
+            let message =
+                "the way to this source is not encrypted; anybody on it can read the address and the calendar".into();
             context.warnings.push(Problem { path: section.at("url"), message });
         }
     }
@@ -261,7 +271,10 @@ fn feed(id: &str, mut section: Section, sources: &Sources, context: &mut Context
     let revoked = section.list("revoked").unwrap_or_default();
     for (index, name) in revoked.iter().enumerate() {
         if devices.iter().any(|device| device.name == *name) {
-            section.problem(&format!("revoked[{index}]"), format!("{name:?} is among the devices too; take it out of one of the lists"));
+            section.problem(
+                &format!("revoked[{index}]"),
+                format!("{name:?} is among the devices too; take it out of one of the lists"),
+            );
         }
     }
     let name = section.text("name").filter(|name| !name.trim().is_empty());
@@ -292,7 +305,10 @@ fn devices(section: &mut Section, context: &mut Context<'_>) -> Vec<Device> {
             let text = context.secret(&details, "token_file", &file)?;
             let token = Token::from_user(&text);
             if token.is_none() {
-                details.problem("token_file", format!("a token has {} to {} letters, digits, `-` and `_`", Token::MIN, Token::MAX));
+                details.problem(
+                    "token_file",
+                    format!("a token has {} to {} letters, digits, `-` and `_`", Token::MIN, Token::MAX),
+                );
             }
             token
         });
@@ -325,7 +341,9 @@ fn public_url(root: &mut Section, listen: SocketAddr) -> Url {
 
 /// systemd's state folder, else the one of the XDG base directory specification.
 fn default_state_dir(environment: &[(String, String)]) -> Option<PathBuf> {
-    let variable = |name| environment.iter().find(|(key, value)| key == name && !value.is_empty()).map(|(_, value)| value.as_str());
+    let variable = |name| {
+        environment.iter().find(|(key, value)| key == name && !value.is_empty()).map(|(_, value)| value.as_str())
+    };
     let from_systemd = variable("STATE_DIRECTORY").and_then(|folders| folders.split(':').next()).map(PathBuf::from);
     let from_xdg = || variable("XDG_STATE_HOME").map(|folder| Path::new(folder).join("calferry"));
     let from_home = || variable("HOME").map(|home| Path::new(home).join(".local/state/calferry"));

@@ -105,7 +105,12 @@ impl Section {
     }
 
     /// A whole number within `range`, else `default`.
-    pub(super) fn number(&mut self, key: &'static str, default: usize, range: std::ops::RangeInclusive<usize>) -> usize {
+    pub(super) fn number(
+        &mut self,
+        key: &'static str,
+        default: usize,
+        range: std::ops::RangeInclusive<usize>,
+    ) -> usize {
         match self.parsed(key, "a whole number") {
             Some(number) if range.contains(&number) => number,
             Some(number) => {
@@ -122,7 +127,12 @@ impl Section {
     }
 
     /// A duration such as `15m` or `1h 30m` within `range`, else `default`.
-    pub(super) fn duration(&mut self, key: &'static str, default: Duration, range: std::ops::RangeInclusive<Duration>) -> Duration {
+    pub(super) fn duration(
+        &mut self,
+        key: &'static str,
+        default: Duration,
+        range: std::ops::RangeInclusive<Duration>,
+    ) -> Duration {
         let Some(text) = self.text(key) else { return default };
         let words = |duration: &Duration| humantime::format_duration(*duration).to_string();
         match humantime::parse_duration(&text) {
@@ -149,7 +159,9 @@ impl Section {
         let value = self.take(key)?;
         let items = match value.kind {
             ValueKind::String(text) => {
-                return Some(text.split(',').map(|item| item.trim().to_owned()).filter(|item| !item.is_empty()).collect());
+                return Some(
+                    text.split(',').map(|item| item.trim().to_owned()).filter(|item| !item.is_empty()).collect(),
+                );
             }
             ValueKind::Array(items) => items,
             _ => {

@@ -1,6 +1,10 @@
 use super::*;
 
-fn load_with(toml: &str, given: &[(&'static str, &str)], environment: &[(&str, &str)]) -> Result<Settings, Vec<String>> {
+fn load_with(
+    toml: &str,
+    given: &[(&'static str, &str)],
+    environment: &[(&str, &str)],
+) -> Result<Settings, Vec<String>> {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("calferry.toml");
     std::fs::write(&path, toml).unwrap();
@@ -65,9 +69,13 @@ fn the_example_means_what_it_says() {
     assert_eq!((&*family.name, family.pace.refresh), ("family", Duration::from_mins(20)));
     assert_eq!(settings.sources[1].pace.refresh, Duration::from_mins(15));
     let [home, me] = &settings.feeds[..] else { panic!() };
-    assert_eq!((home.name.as_deref(), home.devices[0].name.as_str(), home.refresh), (None, "phone", Duration::from_mins(20)));
+    assert_eq!(
+        (home.name.as_deref(), home.devices[0].name.as_str(), home.refresh),
+        (None, "phone", Duration::from_mins(20))
+    );
     assert_eq!(me.name.as_deref(), Some("工作"));
-    let devices: Vec<_> = me.devices.iter().map(|device| (device.name.as_str(), device.rotation, device.token.is_some())).collect();
+    let devices: Vec<_> =
+        me.devices.iter().map(|device| (device.name.as_str(), device.rotation, device.token.is_some())).collect();
     assert_eq!(devices, [("iphone", 2, false), ("xiaomi", 0, false), ("tablet", 0, true)]);
     assert_eq!(settings.files.len(), 2);
 }
@@ -104,9 +112,23 @@ fn every_problem_is_told_at_once_with_its_path() {
     .unwrap_err();
     let paths: Vec<_> = problems.iter().map(|problem| problem.split(": ").next().unwrap()).collect();
     for path in [
-        "public_url", "colour", "server.listen", "server.admin_listen", "server.trusted_proxies[0]", "fetch.refresh",
-        "fetch.max_redirects", "source.work.url", "source.work.refresh", "source.lan.url", "source.my cal",
-        "feed.me.sources[1]", "feed.me.sources", "feed.me.devices[1]", "feed.me.devices[2]", "feed.me.revoked[0]", "feed.me.nam",
+        "public_url",
+        "colour",
+        "server.listen",
+        "server.admin_listen",
+        "server.trusted_proxies[0]",
+        "fetch.refresh",
+        "fetch.max_redirects",
+        "source.work.url",
+        "source.work.refresh",
+        "source.lan.url",
+        "source.my cal",
+        "feed.me.sources[1]",
+        "feed.me.sources",
+        "feed.me.devices[1]",
+        "feed.me.devices[2]",
+        "feed.me.revoked[0]",
+        "feed.me.nam",
         "feed.you.sources",
     ] {
         assert!(paths.contains(&path), "{path} is missing in {problems:#?}");
@@ -120,7 +142,11 @@ fn every_problem_is_told_at_once_with_its_path() {
 #[test]
 fn an_unknown_key_is_refused_at_every_level() {
     for table in ["", "[server]", "[fetch]", "[source.work]", "[feed.me]", "[feed.me.device.iphone]"] {
-        let toml = if table.is_empty() { format!("bogus = 1\n{EXAMPLE}") } else { EXAMPLE.replace(table, &format!("{table}\nbogus = 1")) };
+        let toml = if table.is_empty() {
+            format!("bogus = 1\n{EXAMPLE}")
+        } else {
+            EXAMPLE.replace(table, &format!("{table}\nbogus = 1"))
+        };
         let problems = load(&toml).unwrap_err();
         let path = table.trim_matches(['[', ']']);
         let path = if path.is_empty() { "bogus".to_owned() } else { format!("{path}.bogus") };
@@ -166,9 +192,15 @@ fn what_is_wrong_is_said_without_saying_the_secret() {
 
 #[test]
 fn without_a_home_the_state_needs_a_folder() {
-    let given = Given(vec![("source.calendar.url", "https://example.com/a.ics".into()), ("feed.calendar.sources", "calendar".into())]);
+    let given = Given(vec![
+        ("source.calendar.url", "https://example.com/a.ics".into()),
+        ("feed.calendar.sources", "calendar".into()),
+    ]);
     let problems = Settings::load(&Origin::Nothing, &given, &[]).unwrap_err();
     assert_eq!(problems.0[0].path, "state_dir");
     let systemd = [("STATE_DIRECTORY".to_owned(), "/var/lib/calferry:/x".to_owned())];
-    assert_eq!(Settings::load(&Origin::Nothing, &given, &systemd).unwrap().state_dir, PathBuf::from("/var/lib/calferry"));
+    assert_eq!(
+        Settings::load(&Origin::Nothing, &given, &systemd).unwrap().state_dir,
+        PathBuf::from("/var/lib/calferry")
+    );
 }

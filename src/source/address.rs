@@ -153,11 +153,8 @@ impl Address {
         let decoded = percent_decode_str(&place).decode_utf8_lossy().into_owned();
         let escaped = place.replace('\\', "\\\\").replace(',', "\\,").replace(';', "\\;");
         let secret_part = path.split('/').find(|part| part.starts_with("private-") && part.len() >= 24);
-        let mut telltales: Vec<Vec<u8>> = if path.len() < 16 {
-            Vec::new()
-        } else {
-            [place, decoded, escaped].map(String::into_bytes).into()
-        };
+        let mut telltales: Vec<Vec<u8>> =
+            if path.len() < 16 { Vec::new() } else { [place, decoded, escaped].map(String::into_bytes).into() };
         telltales.extend(secret_part.map(|part| part.as_bytes().to_vec()));
         telltales.sort();
         telltales.dedup();
@@ -191,7 +188,8 @@ fn credentials(url: &Url) -> Option<HeaderValue> {
 fn web_page(url: &Url) -> Option<Mistake> {
     let Some(Host::Domain(host)) = url.host() else { return None };
     let path = url.path();
-    let is_ics = path.to_ascii_lowercase().ends_with(".ics");
+    let extension = path.rsplit('.').next().unwrap_or_default().to_ascii_lowercase();
+    let is_ics = extension == "ics";
     match host {
         "calendar.google.com" | "www.google.com" | "google.com" if !is_ics => {
             if url.query_pairs().any(|(name, _)| name == "cid") {
@@ -204,7 +202,7 @@ fn web_page(url: &Url) -> Option<Mistake> {
                 Some(Mistake::GooglePage)
             }
         }
-        "outlook.office365.com" | "outlook.live.com" | "outlook.office.com" if path.ends_with(".html") => {
+        "outlook.office365.com" | "outlook.live.com" | "outlook.office.com" if extension == "html" => {
             Some(Mistake::OutlookPage)
         }
         "www.icloud.com" | "www.icloud.com.cn" => Some(Mistake::ICloudPage),
@@ -220,7 +218,15 @@ mod tests {
 
     #[test]
     fn the_path_is_sent_exactly_as_pasted() {
-        for path in ["/a%40b/c.ics", "/a%2540b/c.ics", "/a@b/c.ics", "/A/../b.ics", "/x?q=%7e+~&r=%2F", "/?export", "/%e4%BD%a0"] {
+        for path in [
+            "/a%40b/c.ics",
+            "/a%2540b/c.ics",
+            "/a@b/c.ics",
+            "/A/../b.ics",
+            "/x?q=%7e+~&r=%2F",
+            "/?export",
+            "/%e4%BD%a0",
+        ] {
             let address = Address::parse(&format!("webcal://Example.com{path}#part")).unwrap();
             assert_eq!(address.uri().to_string(), format!("https://example.com{path}"));
         }
@@ -242,7 +248,10 @@ mod tests {
             ("https://", Mistake::NotAUrl),
             ("https://calendar.google.com/calendar/u/0/r/week", Mistake::GooglePage),
             ("https://calendar.google.com/calendar/u/0?cid=bGluQGV4YW1wbGUuY29t", Mistake::GoogleShareLink),
-            ("https://calendar.google.com/calendar/embed?src=lin%40example.com&ctz=Asia%2FShanghai", Mistake::GoogleEmbed),
+            (
+                "https://calendar.google.com/calendar/embed?src=lin%40example.com&ctz=Asia%2FShanghai",
+                Mistake::GoogleEmbed,
+            ),
             ("https://outlook.office365.com/owa/calendar/a@b/c/calendar.html", Mistake::OutlookPage),
             ("https://www.icloud.com/calendar/", Mistake::ICloudPage),
         ];

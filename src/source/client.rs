@@ -5,8 +5,8 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::header::{
-    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, ETAG, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED, LOCATION, RETRY_AFTER,
-    USER_AGENT,
+    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, ETAG, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED, LOCATION,
+    RETRY_AFTER, USER_AGENT,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
 use http_body_util::Empty;
@@ -22,7 +22,8 @@ use super::error::FetchError;
 use super::guard::Reach;
 
 /// Who asks; an operator of the other side can see what this is.
-const AGENT: &str = concat!("calferry/", env!("CARGO_PKG_VERSION"), " (calendar relay for one subscriber's own calendar)");
+const AGENT: &str =
+    concat!("calferry/", env!("CARGO_PKG_VERSION"), " (calendar relay for one subscriber's own calendar)");
 /// How much of an error's body is looked at.
 const ERROR_PEEK: usize = 64 << 10;
 /// Longest validator that is kept.
@@ -127,7 +128,7 @@ impl Client {
             legacy::Client::builder(TokioExecutor::new())
                 .pool_timer(TokioTimer::new())
                 .timer(TokioTimer::new())
-                .pool_idle_timeout(Duration::from_secs(60))
+                .pool_idle_timeout(Duration::from_mins(1))
                 .pool_max_idle_per_host(4)
                 .http1_max_buf_size(64 << 10)
                 .http2_max_header_list_size(32 << 10)
@@ -159,7 +160,12 @@ impl Client {
         Err(FetchError::Redirects(self.options.max_redirects))
     }
 
-    async fn ask(&self, address: &Address, reach: Reach, validators: &Validators) -> Result<Response<Incoming>, FetchError> {
+    async fn ask(
+        &self,
+        address: &Address,
+        reach: Reach,
+        validators: &Validators,
+    ) -> Result<Response<Incoming>, FetchError> {
         let mut request = Request::new(Empty::new());
         *request.uri_mut() = address.uri().clone();
         let headers = request.headers_mut();

@@ -184,9 +184,13 @@ impl FetchError {
             Self::PrivateAddress => {
                 "If the calendar is on your own network, set allow_private = true for this source (--allow-private)."
             }
-            Self::Connect(_) => "Check that this machine can reach the host; from some networks Google is not reachable.",
+            Self::Connect(_) => {
+                "Check that this machine can reach the host; from some networks Google is not reachable."
+            }
             Self::Tls(_) => "Check the host's certificate; for a certificate of your own set fetch.ca_file.",
-            Self::Timeout { .. } | Self::Interrupted | Self::Server { .. } => "The host is slow or in trouble; it is asked again.",
+            Self::Timeout { .. } | Self::Interrupted | Self::Server { .. } => {
+                "The host is slow or in trouble; it is asked again."
+            }
             Self::NotHttp => "The port answers, but not with HTTP. Check the address.",
             Self::Redirects(_) | Self::BadRedirect => "Open the address in a browser and copy the one it ends at.",
             Self::Downgrade => "The host leads to an address without encryption; ask for an https:// address.",
@@ -202,15 +206,16 @@ impl FetchError {
                 "The secret address was reset, or the calendar is not public. Copy \"Secret address in iCal format\" again."
             }
             Self::Refused(_) | Self::Unexpected(_) => "Check the address in a browser.",
-            Self::Empty | Self::Partial | Self::BadCoding | Self::UnknownCoding => {
-                "The host sent something broken; it is asked again, and the last good copy is served."
-            }
             Self::WebPage => {
                 "This is a web page's address. Use the calendar's iCal address: for Google, \"Secret address in iCal format\"."
             }
             Self::TooLarge(_) => "If the calendar is really that large, raise fetch.max_size.",
-            Self::Malformed(Malformed::TooMuch { .. }) => "If the calendar is really like that, raise the limits in [fetch].",
-            Self::Malformed(_) => "The host sent something broken; it is asked again, and the last good copy is served.",
+            Self::Malformed(Malformed::TooMuch { .. }) => {
+                "If the calendar is really like that, raise the limits in [fetch]."
+            }
+            Self::Malformed(_) | Self::Empty | Self::Partial | Self::BadCoding | Self::UnknownCoding => {
+                "The host sent something broken; it is asked again, and the last good copy is served."
+            }
             Self::Collapsed { .. } => {
                 "It is taken over when three fetches over an hour agree, or at once with: calferry accept SOURCE"
             }

@@ -32,13 +32,20 @@ fn bad_answers(other: &Upstream) -> Vec<(&'static str, Act, &'static str)> {
     let good = harness::calendar(30, "new");
     let page = "<!DOCTYPE html><html><head><title>Google Calendar</title></head><body>hello</body></html>";
     let captcha = "<html><body>Our systems have detected unusual traffic from your computer network.</body></html>";
-    let head = |length: usize| format!("HTTP/1.1 200 OK\r\nContent-Type: text/calendar\r\nContent-Length: {length}\r\n\r\n");
+    let head =
+        |length: usize| format!("HTTP/1.1 200 OK\r\nContent-Type: text/calendar\r\nContent-Length: {length}\r\n\r\n");
     let cut = |at: usize| &good[..at];
     let with = |line: &str| good.replace("END:VCALENDAR", &format!("{line}END:VCALENDAR"));
     let nested = |levels: usize| with(&"BEGIN:VEVENT\r\n".repeat(levels));
     let redirect = |to: &str| answer("302 Found", &[("Location", to)], "");
     let status = |status: &str| answer(status, &[HTML], page);
-    let gb18030 = [&good.as_bytes()[..good.len() - 15], "SUMMARY:".as_bytes(), &[0xB9, 0xA4, 0xD7, 0xF7], b"\r\nEND:VCALENDAR\r\n"].concat();
+    let gb18030 = [
+        &good.as_bytes()[..good.len() - 15],
+        "SUMMARY:".as_bytes(),
+        &[0xB9, 0xA4, 0xD7, 0xF7],
+        b"\r\nEND:VCALENDAR\r\n",
+    ]
+    .concat();
     let utf16: Vec<u8> = [0xFF, 0xFE].into_iter().chain(good.encode_utf16().flat_map(u16::to_le_bytes)).collect();
     let bomb = gzip(&vec![b' '; 80 << 20]);
     let mut cut_gzip = gzip(good.as_bytes());
@@ -57,20 +64,52 @@ fn bad_answers(other: &Upstream) -> Vec<(&'static str, Act, &'static str)> {
         ("sends a body without a head", say(&good), "not_http"),
         ("sends a head without end", say(format!("HTTP/1.1 200 OK\r\nX: {}", "x".repeat(200_000))), "not_http"),
         // Cut, or lying about its length
-        ("closes in the middle of a body with a length", say(format!("{}{}", head(good.len()), cut(500))), "interrupted"),
-        ("resets in the middle of a body", Act::SayAndReset(format!("{}{}", head(good.len()), cut(500)).into()), "interrupted"),
-        ("hangs in the middle of a body", Act::SayAndHang(format!("{}{}", head(good.len()), cut(500)).into()), "timeout"),
+        (
+            "closes in the middle of a body with a length",
+            say(format!("{}{}", head(good.len()), cut(500))),
+            "interrupted",
+        ),
+        (
+            "resets in the middle of a body",
+            Act::SayAndReset(format!("{}{}", head(good.len()), cut(500)).into()),
+            "interrupted",
+        ),
+        (
+            "hangs in the middle of a body",
+            Act::SayAndHang(format!("{}{}", head(good.len()), cut(500)).into()),
+            "timeout",
+        ),
         ("says a shorter length than it sends", say(format!("{}{good}", head(good.len() - 15))), "truncated"),
         ("says a longer length than it sends", say(format!("{}{good}", head(good.len() + 20))), "interrupted"),
-        ("ends a chunked body in the middle", say(format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n100\r\n{}\r\n", cut(256))), "interrupted"),
-        ("sends chunks that are none", say(format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n{good}")), "interrupted"),
-        ("has no length and closes in the middle of a line", say(format!("HTTP/1.1 200 OK\r\n\r\n{}", cut(500))), "truncated"),
-        ("ends before END:VCALENDAR", answer("200 OK", &[ICS], good.strip_suffix("END:VCALENDAR\r\n").unwrap()), "truncated"),
+        (
+            "ends a chunked body in the middle",
+            say(format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n100\r\n{}\r\n", cut(256))),
+            "interrupted",
+        ),
+        (
+            "sends chunks that are none",
+            say(format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n{good}")),
+            "interrupted",
+        ),
+        (
+            "has no length and closes in the middle of a line",
+            say(format!("HTTP/1.1 200 OK\r\n\r\n{}", cut(500))),
+            "truncated",
+        ),
+        (
+            "ends before END:VCALENDAR",
+            answer("200 OK", &[ICS], good.strip_suffix("END:VCALENDAR\r\n").unwrap()),
+            "truncated",
+        ),
         ("ends inside END:VCALENDAR", answer("200 OK", &[ICS], good.strip_suffix("DAR\r\n").unwrap()), "unbalanced"),
         // Statuses
         ("204", answer("204 No Content", &[ICS], ""), "empty"),
         ("205", answer("205 Reset Content", &[ICS], ""), "empty"),
-        ("206 with a part", answer("206 Partial Content", &[ICS, ("Content-Range", "bytes 0-499/9999")], cut(500)), "partial"),
+        (
+            "206 with a part",
+            answer("206 Partial Content", &[ICS, ("Content-Range", "bytes 0-499/9999")], cut(500)),
+            "partial",
+        ),
         ("206 with the whole", answer("206 Partial Content", &[ICS], &good), "partial"),
         ("200 and nothing", answer("200 OK", &[ICS], ""), "empty"),
         ("200 and blank lines", answer("200 OK", &[ICS], "\r\n\r\n \r\n"), "empty"),
@@ -87,7 +126,11 @@ fn bad_answers(other: &Upstream) -> Vec<(&'static str, Act, &'static str)> {
         ("429 without", status("429 Too Many Requests"), "throttled"),
         ("500 with a calendar in it", answer("500 Internal Server Error", &[ICS], &good), "server_error"),
         ("502", status("502 Bad Gateway"), "server_error"),
-        ("503 with a date in Retry-After", answer("503 Unavailable", &[("Retry-After", "Sun, 22 Nov 2026 08:00:00 GMT")], ""), "server_error"),
+        (
+            "503 with a date in Retry-After",
+            answer("503 Unavailable", &[("Retry-After", "Sun, 22 Nov 2026 08:00:00 GMT")], ""),
+            "server_error",
+        ),
         ("503 with a captcha", answer("503 Unavailable", &[HTML], captcha), "captcha"),
         ("599", status("599 Odd"), "server_error"),
         // Something else at 200
@@ -95,19 +138,35 @@ fn bad_answers(other: &Upstream) -> Vec<(&'static str, Act, &'static str)> {
         ("a web page that says it is a calendar", answer("200 OK", &[ICS], page), "web_page"),
         ("a captcha at 200", answer("200 OK", &[HTML], captcha), "captcha"),
         ("XML", answer("200 OK", &[ICS], "<?xml version=\"1.0\"?><error/>"), "web_page"),
-        ("JSON", answer("200 OK", &[("Content-Type", "application/json")], "{\"error\": {\"code\": 403}}"), "not_calendar"),
+        (
+            "JSON",
+            answer("200 OK", &[("Content-Type", "application/json")], "{\"error\": {\"code\": 403}}"),
+            "not_calendar",
+        ),
         ("words", answer("200 OK", &[ICS], "Calendar not found"), "not_calendar"),
         ("a vCard", answer("200 OK", &[ICS], "BEGIN:VCARD\r\nVERSION:4.0\r\nFN:x\r\nEND:VCARD\r\n"), "not_calendar"),
         ("a page with a calendar behind it", answer("200 OK", &[ICS], format!("{page}{good}")), "web_page"),
         ("words before the calendar", answer("200 OK", &[ICS], format!("Warning: mysql\r\n{good}")), "not_calendar"),
-        ("an event without a calendar", answer("200 OK", &[ICS], "BEGIN:VEVENT\r\nUID:1\r\nEND:VEVENT\r\n"), "not_calendar"),
+        (
+            "an event without a calendar",
+            answer("200 OK", &[ICS], "BEGIN:VEVENT\r\nUID:1\r\nEND:VEVENT\r\n"),
+            "not_calendar",
+        ),
         ("NUL bytes", answer("200 OK", &[ICS], vec![0; 5000]), "not_calendar"),
         // Charsets
         ("GB 18030", answer("200 OK", &[ICS], gb18030), "wrong_charset"),
         ("UTF-16", answer("200 OK", &[ICS], utf16), "wrong_charset"),
         // Codings
-        ("brotli that was not asked for", answer("200 OK", &[ICS, ("Content-Encoding", "br")], &good), "unknown_coding"),
-        ("gzip twice", answer("200 OK", &[ICS, ("Content-Encoding", "gzip, gzip")], gzip(&gzip(good.as_bytes()))), "unknown_coding"),
+        (
+            "brotli that was not asked for",
+            answer("200 OK", &[ICS, ("Content-Encoding", "br")], &good),
+            "unknown_coding",
+        ),
+        (
+            "gzip twice",
+            answer("200 OK", &[ICS, ("Content-Encoding", "gzip, gzip")], gzip(&gzip(good.as_bytes()))),
+            "unknown_coding",
+        ),
         ("gzip that is none", answer("200 OK", &[ICS, ("Content-Encoding", "gzip")], &good), "bad_coding"),
         ("gzip that is cut", answer("200 OK", &[ICS, ("Content-Encoding", "gzip")], cut_gzip), "bad_coding"),
         ("gzip that is damaged", answer("200 OK", &[ICS, ("Content-Encoding", "gzip")], bad_gzip), "bad_coding"),
@@ -116,12 +175,24 @@ fn bad_answers(other: &Upstream) -> Vec<(&'static str, Act, &'static str)> {
         ("more than the cap", answer("200 OK", &[ICS], format!("{}{}", cut(100), " ".repeat(5 << 20))), "too_large"),
         // Structure
         ("an END too many", answer("200 OK", &[ICS], with("END:VEVENT\r\n")), "unbalanced"),
-        ("components crossed", answer("200 OK", &[ICS], with("BEGIN:VEVENT\r\nBEGIN:VALARM\r\nEND:VEVENT\r\nEND:VALARM\r\n")), "unbalanced"),
+        (
+            "components crossed",
+            answer("200 OK", &[ICS], with("BEGIN:VEVENT\r\nBEGIN:VALARM\r\nEND:VEVENT\r\nEND:VALARM\r\n")),
+            "unbalanced",
+        ),
         ("1,600 unclosed components", answer("200 OK", &[ICS], nested(1600)), "too_much"),
         ("100,000 unclosed components", answer("200 OK", &[ICS], nested(100_000)), "too_much"),
         ("a line of 2 MB", answer("200 OK", &[ICS], with(&format!("X-LONG:{}\r\n", "x".repeat(2 << 20)))), "too_much"),
-        ("a folded line of 2 MB", answer("200 OK", &[ICS], with(&format!("X-LONG:{}\r\n", "x\r\n ".repeat(500_000)))), "too_much"),
-        ("30,000 properties", answer("200 OK", &[ICS], with(&format!("BEGIN:VEVENT\r\n{}END:VEVENT\r\n", "X-A:b\r\n".repeat(30_000)))), "too_much"),
+        (
+            "a folded line of 2 MB",
+            answer("200 OK", &[ICS], with(&format!("X-LONG:{}\r\n", "x\r\n ".repeat(500_000)))),
+            "too_much",
+        ),
+        (
+            "30,000 properties",
+            answer("200 OK", &[ICS], with(&format!("BEGIN:VEVENT\r\n{}END:VEVENT\r\n", "X-A:b\r\n".repeat(30_000)))),
+            "too_much",
+        ),
         // Redirects
         ("a ring", redirect("?ring"), "redirects"),
         ("a redirect to itself", redirect(""), "redirects"),
@@ -163,7 +234,8 @@ async fn no_bad_answer_ever_replaces_a_good_copy() {
         let path = format!("/{index}.ics");
         upstream.on(&path, calendar(harness::calendar(30, &format!("good{index}"))));
         toml.push_str(&format!(
-            "[source.s{index}]\nurl = \"{}\"\n[feed.f{index}]\nsources = [\"s{index}\"]\n", upstream.url(&path)
+            "[source.s{index}]\nurl = \"{}\"\n[feed.f{index}]\nsources = [\"s{index}\"]\n",
+            upstream.url(&path)
         ));
     }
     let program = Program::start(&toml).await;
@@ -233,17 +305,26 @@ async fn tls_must_be_right_and_never_leads_back_to_plain_text() {
         upstream.on("/good.ics", calendar(harness::calendar(3, "secure")));
         upstream
     };
-    let (expired_host, elsewhere_host, unknown_host) =
-        (with_acceptor(expired_acceptor).await, with_acceptor(elsewhere_acceptor).await, with_acceptor(unknown_acceptor).await);
+    let (expired_host, elsewhere_host, unknown_host) = (
+        with_acceptor(expired_acceptor).await,
+        with_acceptor(elsewhere_acceptor).await,
+        with_acceptor(unknown_acceptor).await,
+    );
     let dir = tempfile::tempdir().unwrap();
     let ca_file = dir.path().join("ca.pem");
     std::fs::write(&ca_file, format!("{trusted}{expired}{elsewhere}")).unwrap();
     let mut toml = format!("[fetch]\nallow_private = true\nca_file = \"{}\"\n", ca_file.display());
-    let hosts = [("right", &right, "good"), ("down", &right, "down"), ("expired", &expired_host, "good"),
-        ("elsewhere", &elsewhere_host, "good"), ("unknown", &unknown_host, "good")];
+    let hosts = [
+        ("right", &right, "good"),
+        ("down", &right, "down"),
+        ("expired", &expired_host, "good"),
+        ("elsewhere", &elsewhere_host, "good"),
+        ("unknown", &unknown_host, "good"),
+    ];
     for (name, upstream, file) in hosts {
         toml.push_str(&format!(
-            "[source.{name}]\nurl = \"https://localhost:{}/{file}.ics\"\n[feed.{name}]\nsources = [\"{name}\"]\n", upstream.address.port()
+            "[source.{name}]\nurl = \"https://localhost:{}/{file}.ics\"\n[feed.{name}]\nsources = [\"{name}\"]\n",
+            upstream.address.port()
         ));
     }
     let program = Program::start_in(dir, &toml, Clock::System).await;
@@ -275,7 +356,8 @@ async fn a_collapsed_calendar_is_served_once_somebody_accepts_it() {
     let upstream = Upstream::start().await;
     upstream.on("/a.ics", calendar(harness::calendar(30, "full")));
     let toml = format!(
-        "[fetch]\nallow_private = true\nrefresh = \"1m\"\n[source.work]\nurl = \"{}\"\n[feed.me]\nsources = [\"work\"]\n", upstream.url("/a.ics")
+        "[fetch]\nallow_private = true\nrefresh = \"1m\"\n[source.work]\nurl = \"{}\"\n[feed.me]\nsources = [\"work\"]\n",
+        upstream.url("/a.ics")
     );
     let program = Program::start(&toml).await;
     eventually("the first copy", async || program.source("work").await["events"] == 30).await;

@@ -37,7 +37,12 @@ fn of_the_fixtures_only_method_request_times_and_cut_characters_change() {
         assert_eq!(before.len(), after.len(), "{name}");
         for (before, after) in before.iter().zip(&after) {
             let stamp = before.starts_with(b"DTSTAMP:") && after.starts_with(b"DTSTAMP:");
-            assert!(before == after || stamp, "{name}: {} → {}", String::from_utf8_lossy(before), String::from_utf8_lossy(after));
+            assert!(
+                before == after || stamp,
+                "{name}: {} → {}",
+                String::from_utf8_lossy(before),
+                String::from_utf8_lossy(after)
+            );
         }
         for physical in published(text).split(|byte| *byte == b'\n') {
             assert!(std::str::from_utf8(physical).is_ok(), "{name}: a fold cuts a character");
@@ -56,7 +61,8 @@ fn request_time_stamps_become_the_time_of_the_last_change() {
         assert_eq!(value("DTSTAMP:"), value("LAST-MODIFIED:"));
     }
     let icloud = lines(&published(FIXTURES[1].1));
-    let stamps = |lines: &[Vec<u8>]| lines.iter().filter(|line| line.starts_with(b"DTSTAMP")).cloned().collect::<Vec<_>>();
+    let stamps =
+        |lines: &[Vec<u8>]| lines.iter().filter(|line| line.starts_with(b"DTSTAMP")).cloned().collect::<Vec<_>>();
     assert_eq!(stamps(&icloud), stamps(&lines(FIXTURES[1].1)), "Apple's stamps are true ones");
 }
 
@@ -101,7 +107,8 @@ fn icalendar_and_the_line_layer_agree_on_every_property() {
                     *quoted ^= char == '"';
                     Some((at, char, *quoted))
                 });
-                let colon = colon.filter(|(_, char, quoted)| *char == ':' && !quoted).map(|(at, ..)| at).next().unwrap();
+                let colon =
+                    colon.filter(|(_, char, quoted)| *char == ':' && !quoted).map(|(at, ..)| at).next().unwrap();
                 ours.push((name, raw[colon + 1..].to_owned()));
             }
         }
@@ -133,8 +140,14 @@ fn any_line() -> impl Strategy<Value = String> {
 fn any_calendar() -> impl Strategy<Value = Vec<u8>> {
     let event = proptest::collection::vec(any_line(), 0..8);
     let ends = prop_oneof![Just("\r\n"), Just("\n")];
-    (proptest::collection::vec(any_line(), 0..4), proptest::collection::vec(event, 0..5), ends, any::<bool>(), 0usize..90).prop_map(
-        |(head, events, end, mark, fold)| {
+    (
+        proptest::collection::vec(any_line(), 0..4),
+        proptest::collection::vec(event, 0..5),
+        ends,
+        any::<bool>(),
+        0usize..90,
+    )
+        .prop_map(|(head, events, end, mark, fold)| {
             let mut lines = vec!["BEGIN:VCALENDAR".to_owned()];
             lines.extend(head);
             for event in events {
@@ -159,8 +172,7 @@ fn any_calendar() -> impl Strategy<Value = Vec<u8>> {
                 text.extend_from_slice(end.as_bytes());
             }
             text
-        },
-    )
+        })
 }
 
 proptest! {

@@ -39,8 +39,8 @@ async fn ios_sends_its_own_clock_and_gets_304_only_well_after_the_last_change() 
         program.get(&path, &headers).await.status.as_u16()
     };
     assert_eq!(with_clock(published).await, 200, "imported in the very second of the change");
-    assert_eq!(with_clock(published + Duration::from_secs(60)).await, 200, "within the margin");
-    assert_eq!(with_clock(published + Duration::from_secs(120)).await, 304);
+    assert_eq!(with_clock(published + Duration::from_mins(1)).await, 200, "within the margin");
+    assert_eq!(with_clock(published + Duration::from_mins(2)).await, 304);
     assert_eq!(with_clock(published - Duration::from_hours(48)).await, 200);
     assert_eq!(with_clock(published + Duration::from_hours(48)).await, 200, "a phone whose clock is two days ahead");
 }
@@ -49,7 +49,11 @@ async fn ios_sends_its_own_clock_and_gets_304_only_well_after_the_last_change() 
 async fn icsx5_replays_both_validators() {
     let (_upstream, program) = program().await;
     let path = program.path("me");
-    let icsx5 = [("user-agent", "ICSx5/2.3 (okhttp/4.12.0) Android/14"), ("accept", "text/calendar, */*;q=0.9"), ("accept-encoding", "gzip")];
+    let icsx5 = [
+        ("user-agent", "ICSx5/2.3 (okhttp/4.12.0) Android/14"),
+        ("accept", "text/calendar, */*;q=0.9"),
+        ("accept-encoding", "gzip"),
+    ];
     let first = program.get(&path, &icsx5).await;
     assert_eq!(first.status, 200);
     let validators = [("if-none-match", first.header("etag")), ("if-modified-since", first.header("last-modified"))];

@@ -28,7 +28,8 @@ fn words(output: Output) -> (i32, String, String) {
 
 async fn publish(text: &[u8], more: &[&str]) -> (i32, String, String) {
     let arguments: Vec<_> = ["publish", "-"].iter().chain(more).copied().collect();
-    let mut child = calferry(&arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child =
+        calferry(&arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(text).await.unwrap();
     words(child.wait_with_output().await.unwrap())
 }
@@ -36,7 +37,12 @@ async fn publish(text: &[u8], more: &[&str]) -> (i32, String, String) {
 /// A server started with `arguments`; returns it with the first line it printed.
 async fn serve(arguments: &[&str]) -> (Child, String) {
     let mut child = calferry(arguments).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-    let line = BufReader::new(child.stdout.as_mut().unwrap()).lines().next_line().await.unwrap().expect("a line for the device");
+    let line = BufReader::new(child.stdout.as_mut().unwrap())
+        .lines()
+        .next_line()
+        .await
+        .unwrap()
+        .expect("a line for the device");
     (child, line)
 }
 
@@ -56,7 +62,15 @@ async fn serve_needs_nothing_but_an_address_and_the_url_stays_the_same() {
     let mut urls = Vec::new();
     for (file, word) in [("/a.ics", "first"), ("/a.ics", "first"), ("/b.ics", "second")] {
         let address = upstream.url(file);
-        let arguments = ["serve", &address, "--state-dir", state.to_str().unwrap(), "--listen", "127.0.0.1:18473", "--allow-private"];
+        let arguments = [
+            "serve",
+            &address,
+            "--state-dir",
+            state.to_str().unwrap(),
+            "--listen",
+            "127.0.0.1:18473",
+            "--allow-private",
+        ];
         let (server, line) = serve(&arguments).await;
         let [feed, device, url] = line.split("  ").collect::<Vec<_>>()[..] else { panic!("{line}") };
         assert_eq!((feed, device), ("feed calendar", "device phone"));
@@ -91,7 +105,8 @@ async fn the_demonstration_serves_a_calendar_and_leaves_nothing_behind() {
 
 #[tokio::test]
 async fn publish_prints_what_would_be_served() {
-    let text = "\u{feff}BEGIN:VCALENDAR\nMETHOD:PUBLISH\nX-WR-CALNAME:old\nBEGIN:VEVENT\nUID:1\nEND:VEVENT\nEND:VCALENDAR\n";
+    let text =
+        "\u{feff}BEGIN:VCALENDAR\nMETHOD:PUBLISH\nX-WR-CALNAME:old\nBEGIN:VEVENT\nUID:1\nEND:VEVENT\nEND:VCALENDAR\n";
     let (code, out, _) = publish(text.as_bytes(), &["--name", "新; 名"]).await;
     assert_eq!(code, 0);
     assert_eq!(
@@ -106,7 +121,10 @@ async fn publish_prints_what_would_be_served() {
 #[tokio::test]
 async fn fetch_prints_the_calendar_or_says_what_is_wrong_and_what_to_do() {
     let upstream = Upstream::start().await;
-    upstream.on("/a.ics", calendar(harness::calendar(3, "here").replace("SUMMARY:here 1", "no line at all\r\nSUMMARY:here 1")));
+    upstream.on(
+        "/a.ics",
+        calendar(harness::calendar(3, "here").replace("SUMMARY:here 1", "no line at all\r\nSUMMARY:here 1")),
+    );
     upstream.on("/page", answer("200 OK", &[], "<html></html>"));
     let (code, out, said) = run(&["fetch", &upstream.url("/a.ics"), "--allow-private"]).await;
     assert!(code == 0 && out.starts_with("BEGIN:VCALENDAR\r\n") && out.contains("here 2"), "{said}");
@@ -136,20 +154,32 @@ async fn check_tells_every_problem_and_online_tries_every_source() {
     let mut toml = format!("state_dir = \"{}\"\n[fetch]\nallow_private = true\n", dir.path().display());
     for name in ["good.ics", "busy.ics", "page", "gone.ics"] {
         let id = name.split('.').next().unwrap();
-        toml.push_str(&format!("[source.{id}]\nurl = \"{}\"\n[feed.{id}]\nsources = [\"{id}\"]\n", upstream.url(&format!("/{name}"))));
+        toml.push_str(&format!(
+            "[source.{id}]\nurl = \"{}\"\n[feed.{id}]\nsources = [\"{id}\"]\n",
+            upstream.url(&format!("/{name}"))
+        ));
     }
     std::fs::write(&config, &toml).unwrap();
     let (code, out, _) = run(&["check", "--config", config_path]).await;
     assert_eq!((code, out.as_str()), (0, "settings: 4 sources, 4 feeds, 4 devices\n"));
     let (code, out, _) = run(&["check", "--online", "--config", config_path]).await;
     assert_eq!(code, 1);
-    for words in ["source good: 3 events", "source busy: throttled:", "source page: web_page:", "source gone: not_found: the host does not know this address (HTTP 404). The secret address was reset"] {
+    for words in [
+        "source good: 3 events",
+        "source busy: throttled:",
+        "source page: web_page:",
+        "source gone: not_found: the host does not know this address (HTTP 404). The secret address was reset",
+    ] {
         assert!(out.contains(words), "{words:?} is missing in {out}");
     }
     std::fs::write(&config, toml.replace("sources = [\"good\"]", "sources = [\"god\"]\nnmae = \"x\"")).unwrap();
     let (code, _, said) = run(&["check", "--config", config_path]).await;
     assert_eq!(code, 1);
-    assert!(said.contains("calferry: feed.good.sources[0]: no source named \"god\"\n") && said.contains("feed.good.nmae: unknown key"), "{said}");
+    assert!(
+        said.contains("calferry: feed.good.sources[0]: no source named \"god\"\n")
+            && said.contains("feed.good.nmae: unknown key"),
+        "{said}"
+    );
 }
 
 #[tokio::test]
@@ -161,12 +191,17 @@ async fn a_changed_settings_file_is_taken_over_and_a_bad_one_is_refused_whole() 
     let write = |feed: &str| {
         let toml = format!(
             "state_dir = \"{}\"\n[server]\nlisten = \"127.0.0.1:18475\"\n[fetch]\nallow_private = true\n[source.work]\nurl = \"{}\"\n[feed.me]\nsources = [\"work\"]\n{feed}",
-            dir.path().join("state").display(), upstream.url("/a.ics")
+            dir.path().join("state").display(),
+            upstream.url("/a.ics")
         );
         std::fs::write(&config, toml).unwrap();
     };
     write("name = \"before\"");
-    let mut child = calferry(&["serve", "--config", config.to_str().unwrap()]).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = calferry(&["serve", "--config", config.to_str().unwrap()])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     let mut log = BufReader::new(child.stderr.take().unwrap()).lines();
     let mut until = async |word: &str| {
         while !log.next_line().await.unwrap().expect("it runs").contains(word) {}

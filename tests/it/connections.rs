@@ -50,7 +50,8 @@ async fn http_2_is_served_in_clear_text_on_the_same_port() {
 /// What hyper's builder alone would hold for ever is cut: the socket that says nothing, half a preface, half a head.
 #[tokio::test]
 async fn silent_and_slow_clients_are_cut_while_others_are_served() {
-    let (_upstream, program) = program("[server]\nfirst_byte_timeout = \"1s\"\nheader_timeout = \"1s\"\nidle_timeout = \"1s\"").await;
+    let (_upstream, program) =
+        program("[server]\nfirst_byte_timeout = \"1s\"\nheader_timeout = \"1s\"\nidle_timeout = \"1s\"").await;
     let path = program.path("me");
     let whole = format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n");
     let beginnings: [&[u8]; 5] =
@@ -68,22 +69,29 @@ async fn silent_and_slow_clients_are_cut_while_others_are_served() {
         });
     }
     assert_eq!(program.get(&path, &[]).await.status, 200);
-    let heard = tokio::time::timeout(std::time::Duration::from_secs(20), clients.join_all()).await.expect("all were cut");
-    assert_eq!(heard.iter().filter(|heard| heard.starts_with(b"HTTP/1.1 200")).count(), 1, "the idle one had its answer first");
+    let heard =
+        tokio::time::timeout(std::time::Duration::from_secs(20), clients.join_all()).await.expect("all were cut");
+    assert_eq!(
+        heard.iter().filter(|heard| heard.starts_with(b"HTTP/1.1 200")).count(),
+        1,
+        "the idle one had its answer first"
+    );
     assert!(program.admin("/metrics").await.text().contains("calferry_cut_connections_total 5"));
 }
 
 #[tokio::test]
 async fn beyond_the_cap_new_connections_wait_and_are_served_when_there_is_room() {
     let (_upstream, program) = program("[server]\nmax_connections = 2").await;
-    let held = [TcpStream::connect(program.address()).await.unwrap(), TcpStream::connect(program.address()).await.unwrap()];
+    let held =
+        [TcpStream::connect(program.address()).await.unwrap(), TcpStream::connect(program.address()).await.unwrap()];
     eventually("two held connections", async || {
         program.admin("/metrics").await.text().contains("calferry_open_connections 2")
     })
     .await;
     let (address, path) = (program.address(), program.path("me"));
-    let waiting =
-        tokio::spawn(async move { super::harness::client::send(address, super::harness::client::request("GET", &path, &[])).await });
+    let waiting = tokio::spawn(async move {
+        super::harness::client::send(address, super::harness::client::request("GET", &path, &[])).await
+    });
     for _ in 0..20 {
         program.admin("/metrics").await;
     }
@@ -106,8 +114,9 @@ async fn a_stop_answers_what_is_under_way_and_ends_idle_connections() {
     let mut buffer = [0; 4096];
     assert!(idle.read(&mut buffer).await.unwrap() > 0);
     let (address, path) = (program.address(), program.path("me"));
-    let under_way =
-        tokio::spawn(async move { super::harness::client::send(address, super::harness::client::request("GET", &path, &[])).await });
+    let under_way = tokio::spawn(async move {
+        super::harness::client::send(address, super::harness::client::request("GET", &path, &[])).await
+    });
     eventually("the fetch that hangs", async || upstream.hits("/a.ics") == 1).await;
     eventually("the request under way", async || {
         program.admin("/metrics").await.text().contains("calferry_open_connections 2")

@@ -109,7 +109,10 @@ async fn what_the_client_has_already_is_not_sent_again() {
         }
         assert!(!same.header("date").is_empty());
     }
-    assert_eq!(program.get(&path, &[("if-none-match", "\"other\""), ("if-modified-since", &published)]).await.status, 200);
+    assert_eq!(
+        program.get(&path, &[("if-none-match", "\"other\""), ("if-modified-since", &published)]).await.status,
+        200
+    );
     assert_eq!(program.get(&path, &[("if-modified-since", &published)]).await.status, 200, "within the margin");
 }
 
@@ -117,7 +120,14 @@ async fn what_the_client_has_already_is_not_sent_again() {
 async fn unknown_and_malformed_tokens_get_the_same_bytes_and_a_revoked_device_is_gone() {
     let (_upstream, program) = usual().await;
     let mut answers = Vec::new();
-    for path in ["/AAAAAAAAAAAAAAAAAAAAAAAA.ics", "/short.ics", "/a/b/c.ics", "/", "/%00.ics", "/AAAAAAAAAAAAAAAAAAAAAAAA/health"] {
+    for path in [
+        "/AAAAAAAAAAAAAAAAAAAAAAAA.ics",
+        "/short.ics",
+        "/a/b/c.ics",
+        "/",
+        "/%00.ics",
+        "/AAAAAAAAAAAAAAAAAAAAAAAA/health",
+    ] {
         let mut reply = program.get(path, &[]).await;
         assert_eq!(reply.status, 404, "{path}");
         reply.headers.remove("date");
@@ -165,11 +175,21 @@ async fn other_methods_queries_cookies_and_authorization_change_nothing() {
         assert_eq!((reply.status.as_u16(), reply.header("allow")), (405, "GET, HEAD"), "{method}");
     }
     let plain = program.get(&path, &[]).await;
-    let headers = [("authorization", "Bearer x"), ("cookie", "a=b"), ("range", "bytes=0-3"), ("x-forwarded-host", "evil.example"),
-        ("x-original-url", "/x"), ("x-http-method-override", "DELETE")];
+    let headers = [
+        ("authorization", "Bearer x"),
+        ("cookie", "a=b"),
+        ("range", "bytes=0-3"),
+        ("x-forwarded-host", "evil.example"),
+        ("x-original-url", "/x"),
+        ("x-http-method-override", "DELETE"),
+    ];
     for headers in headers.map(|header| [header]) {
         let reply = program.get(&format!("{path}?t=1&x"), &headers).await;
-        assert_eq!((reply.status.as_u16(), &reply.body, reply.header("set-cookie")), (200, &plain.body, ""), "{headers:?}");
+        assert_eq!(
+            (reply.status.as_u16(), &reply.body, reply.header("set-cookie")),
+            (200, &plain.body, ""),
+            "{headers:?}"
+        );
     }
 }
 
@@ -193,9 +213,17 @@ async fn requests_that_could_be_read_in_two_ways_are_refused() {
     for request in refused {
         let answer = raw(program.address(), request.as_bytes()).await;
         let status = String::from_utf8_lossy(&answer).split(' ').nth(1).unwrap_or("closed").to_owned();
-        assert!(["400", "414", "431", "closed"].contains(&status.as_str()), "{status}: {}", &request[..request.len().min(120)]);
+        assert!(
+            ["400", "414", "431", "closed"].contains(&status.as_str()),
+            "{status}: {}",
+            &request[..request.len().min(120)]
+        );
     }
-    let fine = raw(program.address(), format!("GET {path} HTTP/1.1\r\nHost: cal.example.com\r\nConnection: close\r\n\r\n").as_bytes()).await;
+    let fine = raw(
+        program.address(),
+        format!("GET {path} HTTP/1.1\r\nHost: cal.example.com\r\nConnection: close\r\n\r\n").as_bytes(),
+    )
+    .await;
     assert!(fine.starts_with(b"HTTP/1.1 200"));
 }
 
@@ -213,7 +241,10 @@ async fn every_device_has_a_url_of_its_own_and_they_outlive_a_restart_and_a_new_
     let program = Program::start_in(dir, &toml, calferry::clock::Clock::System).await;
     assert_eq!([path(&program.app, "me", 0), path(&program.app, "me", 1)], before);
     let reply = program.get(&before[0], &[]).await;
-    assert!(reply.status == 200 && reply.text().contains("meeting 2"), "the copy of the old address is served until then");
+    assert!(
+        reply.status == 200 && reply.text().contains("meeting 2"),
+        "the copy of the old address is served until then"
+    );
 }
 
 #[tokio::test]
@@ -227,8 +258,12 @@ async fn health_tells_uptime_monitors_what_the_calendar_does_not() {
     let dir = program.stop().await;
 
     upstream.on("/a/basic.ics", answer("404 Not Found", &[], "reset"));
-    let later = calferry::clock::Clock::simulated(calferry::clock::Timestamp::from(std::time::UNIX_EPOCH) + std::time::Duration::from_hours(24 * 365 * 70));
-    let toml = std::fs::read_to_string(dir.path().join("calferry.toml")).unwrap().replace("[fetch]", "[fetch]\nrefresh = \"1m\"");
+    let later = calferry::clock::Clock::simulated(
+        calferry::clock::Timestamp::from(std::time::UNIX_EPOCH) + std::time::Duration::from_hours(24 * 365 * 70),
+    );
+    let toml = std::fs::read_to_string(dir.path().join("calferry.toml"))
+        .unwrap()
+        .replace("[fetch]", "[fetch]\nrefresh = \"1m\"");
     let program = Program::start_in(dir, &toml, later).await;
     eventually("a failed fetch", async || program.source("work").await["trouble"]["reason"] == "not_found").await;
     let reply = program.get(&health, &[]).await;
@@ -246,8 +281,14 @@ async fn metrics_and_status_are_on_the_private_listener_only() {
     program.get(&program.path("me"), &[]).await;
     let metrics = program.admin("/metrics").await;
     assert!(metrics.header("content-type").starts_with("application/openmetrics-text"));
-    for line in ["calferry_requests_total{word=\"fresh\"} 1", "calferry_sources{word=\"fresh\"} 1", "calferry_devices 2",
-        "calferry_fetches_total{word=\"changed\"} 1", "calferry_editions 1", "# EOF"] {
+    for line in [
+        "calferry_requests_total{word=\"fresh\"} 1",
+        "calferry_sources{word=\"fresh\"} 1",
+        "calferry_devices 2",
+        "calferry_fetches_total{word=\"changed\"} 1",
+        "calferry_editions 1",
+        "# EOF",
+    ] {
         assert!(metrics.text().contains(line), "{line} is missing in\n{}", metrics.text());
     }
     assert_eq!(program.admin("/status.json").await.json()["sources"]["work"]["state"], "fresh");

@@ -13,12 +13,16 @@ async fn a_reload_changes_names_devices_and_sources_and_keeps_what_is_the_same()
     let upstream = Upstream::start().await;
     upstream.on("/a.ics", calendar(harness::calendar(3, "one")));
     upstream.on("/b.ics", calendar(harness::calendar(4, "two")));
-    let mut program = Program::start(&toml(&upstream, "[feed.me]\nsources = [\"work\"]\ndevices = [\"a\", \"b\"]")).await;
+    let mut program =
+        Program::start(&toml(&upstream, "[feed.me]\nsources = [\"work\"]\ndevices = [\"a\", \"b\"]")).await;
     eventually("the first copy", async || program.source("work").await["events"] == 3).await;
     let (a, b) = (path(&program.app, "me", 0), path(&program.app, "me", 1));
     let before = program.get(&a, &[]).await;
 
-    let more = format!("[feed.me]\nname = \"新\"\nsources = [\"work\"]\ndevices = [\"a\"]\nrevoked = [\"b\"]\n[source.other]\nurl = \"{}\"\n[feed.other]\nsources = [\"other\"]", upstream.url("/b.ics"));
+    let more = format!(
+        "[feed.me]\nname = \"新\"\nsources = [\"work\"]\ndevices = [\"a\"]\nrevoked = [\"b\"]\n[source.other]\nurl = \"{}\"\n[feed.other]\nsources = [\"other\"]",
+        upstream.url("/b.ics")
+    );
     let changed = settings(program.dir.path(), &toml(&upstream, &more));
     program.app.reload(changed).await.unwrap();
     let after = program.get(&a, &[]).await;
@@ -30,7 +34,8 @@ async fn a_reload_changes_names_devices_and_sources_and_keeps_what_is_the_same()
     assert_eq!(program.get(&path(&program.app, "other", 0), &[]).await.status, 200);
     assert_eq!(upstream.hits("/a.ics"), 1, "what has not changed is not fetched again");
 
-    let back = settings(program.dir.path(), &toml(&upstream, "[feed.me]\nsources = [\"work\"]\ndevices = [\"a\", \"b\"]"));
+    let back =
+        settings(program.dir.path(), &toml(&upstream, "[feed.me]\nsources = [\"work\"]\ndevices = [\"a\", \"b\"]"));
     program.app.reload(back).await.unwrap();
     assert_eq!(program.get(&b, &[]).await.status, 200);
     assert!(program.source("other").await.is_null());

@@ -13,6 +13,7 @@ const SECRET: &str = "private-c0ffee00c0ffee00c0ffee00c0ffee00";
 
 /// The real binary at its most talkative, through good and bad answers, reloads, wrong tokens and bad settings.
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "one run of the program, from start to stop")]
 async fn no_log_line_metric_header_or_error_holds_a_token_or_a_source_address() {
     let upstream = Upstream::start().await;
     let path = |name: &str| format!("/ical/{name}/{SECRET}/basic.ics");
@@ -23,12 +24,23 @@ async fn no_log_line_metric_header_or_error_holds_a_token_or_a_source_address() 
     upstream.on(&path("reset"), Act::SayAndReset(SECRET.into()));
     let dir = tempfile::tempdir().unwrap();
     let config = dir.path().join("calferry.toml");
-    let mut toml = format!("state_dir = \"{}\"\n[server]\nlisten = \"127.0.0.1:0\"\nadmin_listen = \"127.0.0.1:0\"\n[fetch]\nallow_private = true\nconnect_timeout = \"2s\"\n", dir.path().join("state").display());
+    let mut toml = format!(
+        "state_dir = \"{}\"\n[server]\nlisten = \"127.0.0.1:0\"\nadmin_listen = \"127.0.0.1:0\"\n[fetch]\nallow_private = true\nconnect_timeout = \"2s\"\n",
+        dir.path().join("state").display()
+    );
     for name in ["good", "html", "moved", "cut", "reset", "gone"] {
-        toml.push_str(&format!("[source.{name}]\nurl = \"{}\"\n[feed.{name}]\nsources = [\"{name}\"]\n", upstream.url(&path(name))));
+        toml.push_str(&format!(
+            "[source.{name}]\nurl = \"{}\"\n[feed.{name}]\nsources = [\"{name}\"]\n",
+            upstream.url(&path(name))
+        ));
     }
-    toml.push_str(&format!("[source.tls]\nurl = \"https://localhost:{}/{SECRET}\"\n[feed.tls]\nsources = [\"tls\"]\n", upstream.address.port()));
-    toml.push_str(&format!("[source.dns]\nurl = \"https://nowhere.invalid/{SECRET}\"\n[feed.dns]\nsources = [\"dns\"]\n"));
+    toml.push_str(&format!(
+        "[source.tls]\nurl = \"https://localhost:{}/{SECRET}\"\n[feed.tls]\nsources = [\"tls\"]\n",
+        upstream.address.port()
+    ));
+    toml.push_str(&format!(
+        "[source.dns]\nurl = \"https://nowhere.invalid/{SECRET}\"\n[feed.dns]\nsources = [\"dns\"]\n"
+    ));
     std::fs::write(&config, &toml).unwrap();
 
     let calferry = env!("CARGO_BIN_EXE_calferry");
@@ -73,7 +85,12 @@ async fn no_log_line_metric_header_or_error_holds_a_token_or_a_source_address() 
     assert_eq!(tokens.len(), 8);
     let mut seen = String::new();
     for token in tokens.iter().map(String::as_str).chain([SECRET, "wrong"]) {
-        for (method, path) in [("GET", format!("/{token}.ics")), ("GET", format!("/{token}/health")), ("POST", format!("/{token}.ics")), ("GET", format!("/x/{token}"))] {
+        for (method, path) in [
+            ("GET", format!("/{token}.ics")),
+            ("GET", format!("/{token}/health")),
+            ("POST", format!("/{token}.ics")),
+            ("GET", format!("/x/{token}")),
+        ] {
             let reply = send(public, request(method, &path, &[])).await;
             seen.push_str(&format!("{:?} {}", reply.headers, String::from_utf8_lossy(&reply.body)));
         }

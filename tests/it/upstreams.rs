@@ -12,7 +12,9 @@ use super::harness::upstream::{Act, Upstream, answer, calendar};
 use super::harness::{self, eventually};
 
 fn one_source(url: &str, more: &str) -> String {
-    format!("[fetch]\nallow_private = true\nrefresh = \"1m\"\n{more}\n[source.work]\nurl = \"{url}\"\n[feed.me]\nsources = [\"work\"]\n")
+    format!(
+        "[fetch]\nallow_private = true\nrefresh = \"1m\"\n{more}\n[source.work]\nurl = \"{url}\"\n[feed.me]\nsources = [\"work\"]\n"
+    )
 }
 
 fn hours_later(hours: u64) -> Clock {
@@ -27,10 +29,15 @@ async fn a_thousand_first_requests_cause_one_fetch_though_the_first_client_hangs
     upstream.on("/a.ics", Act::WaitAndSay(Arc::clone(&gate), whole));
     let mut toml = one_source(&upstream.url("/a.ics"), "");
     for feed in 0..20 {
-        toml.push_str(&format!("[source.s{feed}]\nurl = \"{}\"\n[feed.f{feed}]\nsources = [\"s{feed}\"]\n", upstream.url("/a.ics")));
+        toml.push_str(&format!(
+            "[source.s{feed}]\nurl = \"{}\"\n[feed.f{feed}]\nsources = [\"s{feed}\"]\n",
+            upstream.url("/a.ics")
+        ));
     }
     let program = Arc::new(Program::start(&toml).await);
-    let open = async |count: usize| program.admin("/metrics").await.text().contains(&format!("calferry_open_connections {count}\n"));
+    let open = async |count: usize| {
+        program.admin("/metrics").await.text().contains(&format!("calferry_open_connections {count}\n"))
+    };
     let first = {
         let (address, path) = (program.address(), program.path("me"));
         tokio::spawn(async move { send(address, request("GET", &path, &[])).await })
@@ -91,7 +98,10 @@ async fn validators_are_sent_back_and_304_confirms_the_copy() {
     let program = Program::start_in(dir, &toml, hours_later(1)).await;
     eventually("the second fetch", async || upstream.hits("/a.ics") == 2).await;
     let second = &upstream.heads("/a.ics")[1];
-    assert!(second.contains(&format!("if-none-match: {etag}\r\n")) && second.contains(&format!("if-modified-since: {date}\r\n")));
+    assert!(
+        second.contains(&format!("if-none-match: {etag}\r\n"))
+            && second.contains(&format!("if-modified-since: {date}\r\n"))
+    );
     eventually("the confirmation", async || program.source("work").await["age_seconds"].as_u64().unwrap() < 60).await;
     assert_eq!(program.source("work").await["state"], "fresh");
 }
@@ -111,7 +121,8 @@ async fn two_fetches_that_differ_only_in_the_time_of_asking_publish_the_same_byt
 
         upstream.on("/a.ics", calendar(text.replace("20261122T070312Z", "20261122T081500Z")));
         let program = Program::start_in(dir, &toml, hours_later(1)).await;
-        eventually("the second fetch", async || program.source("work").await["age_seconds"].as_u64().unwrap() < 60).await;
+        eventually("the second fetch", async || program.source("work").await["age_seconds"].as_u64().unwrap() < 60)
+            .await;
         let after = program.get(&program.path("me"), &[]).await;
         for header in ["etag", "last-modified"] {
             assert_eq!(after.header(header), before.header(header));
@@ -120,12 +131,15 @@ async fn two_fetches_that_differ_only_in_the_time_of_asking_publish_the_same_byt
         let dir = program.stop().await;
 
         // A single EXDATE, parameter or alarm is a change.
-        for line in ["EXDATE:20261125T003000Z", "X-A;B=c:d", "BEGIN:VALARM\r\nACTION:DISPLAY\r\nTRIGGER:-PT5M\r\nEND:VALARM"] {
+        for line in
+            ["EXDATE:20261125T003000Z", "X-A;B=c:d", "BEGIN:VALARM\r\nACTION:DISPLAY\r\nTRIGGER:-PT5M\r\nEND:VALARM"]
+        {
             let changed = text.replace("SUMMARY:same 2\r\n", &format!("SUMMARY:same 2\r\n{line}\r\n"));
             upstream.on("/a.ics", calendar(changed));
         }
         let program = Program::start_in(dir, &toml, hours_later(3)).await;
-        eventually("the third fetch", async || program.source("work").await["age_seconds"].as_u64().unwrap() < 60).await;
+        eventually("the third fetch", async || program.source("work").await["age_seconds"].as_u64().unwrap() < 60)
+            .await;
         let changed = program.get(&program.path("me"), &[]).await;
         assert_ne!(changed.header("etag"), before.header("etag"));
         assert_ne!(changed.header("last-modified"), before.header("last-modified"));
@@ -164,7 +178,11 @@ async fn a_calendar_that_holds_its_own_secret_address_is_served_without_it() {
     eventually("the copy", async || program.source("work").await["events"] == 3).await;
     let reply = program.get(&program.path("me"), &[]).await;
     let unfolded = reply.text().replace("\r\n ", "");
-    assert!(!unfolded.contains("private-0123") && unfolded.contains("X-KEPT:lin@example.com") && unfolded.contains("SUMMARY:mine 1"));
+    assert!(
+        !unfolded.contains("private-0123")
+            && unfolded.contains("X-KEPT:lin@example.com")
+            && unfolded.contains("SUMMARY:mine 1")
+    );
     for gone in ["URL:", "SOURCE", "DESCRIPTION", "COMMENT"] {
         assert!(!unfolded.contains(gone), "{gone}");
     }
@@ -173,7 +191,8 @@ async fn a_calendar_that_holds_its_own_secret_address_is_served_without_it() {
 #[tokio::test]
 async fn lines_that_are_no_content_line_do_not_sink_the_calendar_and_are_counted() {
     let upstream = Upstream::start().await;
-    let text = harness::calendar(3, "kept").replace("SUMMARY:kept 1\r\n", "SUMMARY:kept 1\r\nthis is no line\r\n\r\n: neither\r\n");
+    let text = harness::calendar(3, "kept")
+        .replace("SUMMARY:kept 1\r\n", "SUMMARY:kept 1\r\nthis is no line\r\n\r\n: neither\r\n");
     upstream.on("/a.ics", calendar(format!("\u{feff}\r\n{}", text.replace("\r\n", "\n"))));
     let program = Program::start(&one_source(&upstream.url("/a.ics"), "")).await;
     eventually("the copy", async || program.source("work").await["junk_lines"] == 2).await;

@@ -1,0 +1,171 @@
+//! A calendar as spans of its text: content lines and components, without a copy of either.
+
+use std::ops::Range;
+
+use super::line::{self, Property};
+
+/// One logical content line: where it stands, and what the scan saw on its way.
+#[derive(Debug, Clone, Copy)]
+pub struct Line {
+    pub(super) start: u32,
+    pub(super) end: u32,
+    pub(super) name_len: u16,
+    pub(super) property: Property,
+    pub(super) flags: u8,
+}
+
+/// Some line end of the line is not CRLF.
+pub(super) const LOOSE_END: u8 = 1;
+/// The line has at least one fold.
+pub(super) const FOLDED: u8 = 2;
+/// A fold cuts a UTF-8 character in two.
+pub(super) const CUT: u8 = 4;
+/// Even unfolded the line is not UTF-8.
+pub(super) const NOT_UTF8: u8 = 8;
+
+impl Line {
+    /// Which property it is.
+    pub fn property(&self) -> Property {
+        self.property
+    }
+
+    /// Its bytes in the text, folds included, without the line end.
+    pub fn span(&self) -> Range<usize> {
+        self.start as usize..self.end as usize
+    }
+
+    pub(super) fn has(&self, flag: u8) -> bool {
+        self.flags & flag != 0
+    }
+}
+
+/// The components this program tells apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// `VCALENDAR`
+    Calendar,
+    /// `VEVENT`
+    Event,
+    /// `VTODO`, `VJOURNAL` or `VFREEBUSY`
+    Entry,
+    /// Any other component.
+    Other,
+}
+
+impl Kind {
+    pub(super) fn of(name: &[u8]) -> Self {
+        if name.eq_ignore_ascii_case(b"VEVENT") {
+            Self::Event
+        } else if name.eq_ignore_ascii_case(b"VCALENDAR") {
+            Self::Calendar
+        } else if [&b"VTODO"[..], b"VJOURNAL", b"VFREEBUSY"].iter().any(|entry| name.eq_ignore_ascii_case(entry)) {
+            Self::Entry
+        } else {
+            Self::Other
+        }
+    }
+}
+
+/// A component: its kind and the indexes of its `BEGIN` and `END` lines in [`Calendar::lines`].
+#[derive(Debug, Clone, Copy)]
+pub struct Component {
+    /// What it is.
+    pub kind: Kind,
+    /// Index of its `BEGIN` line.
+    pub begin: usize,
+    /// Index of its `END` line.
+    pub end: usize,
+    /// How many components it stands in: 0 for `VCALENDAR`.
+    pub depth: usize,
+}
+
+/// A calendar as spans of the text it was read from.
+#[derive(Debug)]
+pub struct Calendar<'text> {
+    pub(super) text: &'text [u8],
+    pub(super) body_start: usize,
+    pub(super) lines: Vec<Line>,
+    pub(super) components: Vec<Component>,
+}
+
+impl<'text> Calendar<'text> {
+    /// The text it was read from.
+    pub fn text(&self) -> &'text [u8] {
+        self.text
+    }
+
+    /// Where `BEGIN:VCALENDAR` stands: behind a byte order mark and blank lines.
+    pub(super) fn body_start(&self) -> usize {
+        self.body_start
+    }
+
+    /// All logical lines in order, junk and blank ones included.
+    pub fn lines(&self) -> &[Line] {
+        &self.lines
+    }
+
+    /// All components in the order of their `BEGIN` lines.
+    pub fn components(&self) -> &[Component] {
+        &self.components
+    }
+
+    /// How many events, to-dos and journal entries it has: what a reader would miss.
+    pub fn entries(&self) -> usize {
+        self.components.iter().filter(|component| matches!(component.kind, Kind::Event | Kind::Entry)).count()
+    }
+
+    /// The bytes of `line`, folded as they are.
+    pub fn raw(&self, line: &Line) -> &'text [u8] {
+        self.text.get(line.span()).unwrap_or_default()
+    }
+
+    /// The property name of `line` as written; empty for a line whose name is folded, or that is no content line.
+    pub fn name(&self, line: &Line) -> &'text [u8] {
+        self.raw(line).get(..usize::from(line.name_len)).unwrap_or_default()
+    }
+
+    /// The value of `line` and its span in the text, if the line is not folded.
+    pub(super) fn plain_value(&self, line: &Line) -> Option<(&'text [u8], Range<usize>)> {
+        if line.has(FOLDED) {
+            return None;
+        }
+        let raw = self.raw(line);
+        let start = line::value_start(raw, usize::from(line.name_len))?;
+        Some((raw.get(start..)?, line.span().start + start..line.span().end))
+    }
+
+    /// Where the line behind `index` begins: the end of this line's line end.
+    pub fn next_start(&self, index: usize) -> usize {
+        self.lines.get(index + 1).map_or(self.text.len(), |next| next.span().start)
+    }
+
+    /// The lines of `component` itself, between `BEGIN` and `END`, without its inner components'.
+    pub fn properties(&self, component: &Component) -> impl Iterator<Item = (usize, &Line)> {
+        let mut inner = 0usize;
+        (component.begin + 1..component.end).filter_map(move |index| {
+            let line = self.lines.get(index)?;
+            match line.property {
+                Property::Begin => inner += 1,
+                Property::End => inner = inner.saturating_sub(1),
+                _ if inner == 0 => return Some((index, line)),
+                _ => {}
+            }
+            None
+        })
+    }
+
+    /// The physical line number, from 1, at which `line` begins.
+    pub fn line_number(&self, line: &Line) -> usize {
+        line_number(self.text, line.span().start)
+    }
+
+    /// How many lines are not UTF-8 even when unfolded. They are kept as they are.
+    pub fn broken_characters(&self) -> usize {
+        self.lines.iter().filter(|line| line.has(NOT_UTF8)).count()
+    }
+}
+
+/// The number, from 1, of the physical line that `at` lies in.
+pub(super) fn line_number(text: &[u8], at: usize) -> usize {
+    memchr::memchr_iter(b'\n', text.get(..at).unwrap_or_default()).count() + 1
+}

@@ -1,0 +1,107 @@
+//! What an outcome leaves behind: in the upstream's standing, in the log, and in the time of the next fetch.
+
+use std::time::Duration;
+
+use tracing::{debug, info, warn};
+
+use super::handle::Change;
+use super::schedule::Pace;
+use super::upstream::{Failing, Standing, Upstream};
+use super::work::Outcome;
+use crate::clock::Timestamp;
+use crate::source::FetchError;
+use crate::store::Snapshot;
+
+/// What is to be done with a recorded outcome.
+#[derive(Debug)]
+pub(super) struct Recorded {
+    /// What it counts as.
+    pub(super) word: &'static str,
+    /// The pause until the next fetch.
+    pub(super) pause: Duration,
+    /// A confirmation to note.
+    pub(super) confirmed: Option<Snapshot>,
+    /// A change to tell.
+    pub(super) change: Option<Change>,
+}
+
+/// Writes `outcome` into the standing of `upstream` and into the log.
+pub(super) fn record(upstream: &Upstream, outcome: Outcome, pace: &Pace, now: Timestamp, dice: f64) -> Recorded {
+    let before = upstream.standing();
+    let (mut confirmed, mut change) = (None, None);
+    let (word, pause) = match outcome {
+        Outcome::Confirmed(snapshot) => {
+            confirmed = Some(snapshot.clone());
+            upstream.update(|standing| standing.is_well(snapshot));
+            ("unchanged", pace.after_success(dice))
+        }
+        Outcome::Changed { snapshot, junk } => {
+            let old = before.snapshot.as_ref().map(|held| held.digest);
+            change = Some(Change { upstream: upstream.id, before: old });
+            info!(
+                source = %upstream.label, events = snapshot.entries, size_bytes = snapshot.size, junk_lines = junk,
+                "source `{}` has a new copy: {} events", upstream.label, snapshot.entries
+            );
+            upstream.update(|standing| {
+                standing.is_well(snapshot);
+                standing.junk = junk;
+            });
+            ("changed", pace.after_success(dice))
+        }
+        Outcome::Quarantined(kept, error) => {
+            upstream.update(|standing| {
+                standing.quarantine = Some(kept);
+                standing.fails(&error, now);
+            });
+            log_failure(upstream, &error, before.failing.is_none());
+            (error.name(), pace.after_success(dice))
+        }
+        Outcome::Failed(error) => {
+            let failures = upstream.update(|standing| standing.fails(&error, now));
+            log_failure(upstream, &error, before.failing.is_none());
+            (error.name(), pace.after_failure(&error, failures, dice))
+        }
+    };
+    let well = upstream.update(|standing| {
+        standing.fetching = false;
+        standing.next = Some(now + pause);
+        standing.failing.is_none()
+    });
+    if let (Some(failing), true) = (&before.failing, well) {
+        let secs = now.since(failing.since).as_secs();
+        info!(source = %upstream.label, failing_secs = secs, "source `{}` is well again", upstream.label);
+    }
+    Recorded { word, pause, confirmed, change }
+}
+
+impl Standing {
+    fn is_well(&mut self, snapshot: Snapshot) {
+        self.snapshot = Some(snapshot);
+        self.failing = None;
+        self.quarantine = None;
+    }
+
+    fn fails(&mut self, error: &FetchError, now: Timestamp) -> u32 {
+        let (since, failures) = self.failing.as_ref().map_or((now, 0), |failing| (failing.since, failing.failures));
+        let failures = failures.saturating_add(1);
+        self.failing = Some(Failing {
+            since,
+            last: now,
+            failures,
+            reason: error.name(),
+            words: error.to_string(),
+            advice: error.advice(),
+        });
+        failures
+    }
+}
+
+/// The first failure is for the operator; those that follow are the same news.
+fn log_failure(upstream: &Upstream, error: &FetchError, first: bool) {
+    let label = &upstream.label;
+    if first {
+        warn!(source = %label, reason = error.name(), "source `{label}` gave no good answer: {error}. {}", error.advice());
+    } else {
+        debug!(source = %label, reason = error.name(), "source `{label}` still gives no good answer: {error}");
+    }
+}
