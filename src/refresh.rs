@@ -9,6 +9,7 @@
 //! | `upstream` | what is known of one upstream: its copy, its trouble, what comes next |
 //! | `schedule` | when an upstream is due again. Pure |
 //! | `host` | how often and how much at once a host is asked, and when it is left alone. Pure |
+//! | `hosts` | all hosts, and what waits for them |
 //! | `judge` | what an answer means for the copy that is held. Pure |
 //! | `work` | one refresh, from order to outcome |
 //! | `record` | what an outcome leaves behind |
@@ -19,6 +20,7 @@
 mod driver;
 mod handle;
 mod host;
+mod hosts;
 mod judge;
 mod ledger;
 mod record;

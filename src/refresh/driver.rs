@@ -1,6 +1,6 @@
 //! The loop that owns every upstream's schedule.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::future::poll_fn;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -14,13 +14,14 @@ use tokio_util::time::delay_queue::Key;
 use tracing::{error, info, warn};
 
 use super::handle::{Adopted, Bounds, Change, Command, Plan, Tally, WAKE_AFTER};
-use super::host::{Ended, Host, May};
+use super::host::Ended;
+use super::hosts::{Hosts, Next};
 use super::ledger::Ledger;
 use super::record::record;
 use super::schedule::Pace;
 use super::upstream::{Standing, Upstream};
 use super::work::{Job, Outcome, Tools, refresh};
-use crate::source::{Address, Fetch, FetchError, Reach};
+use crate::source::{Address, Fetch, FetchError, Reach, Retry};
 use crate::store::{Known, UpstreamId};
 
 /// How often confirmations are written to the disk, and how soon another process's changes are seen.
@@ -39,6 +40,8 @@ enum Place {
     Scheduled(Key),
     /// In its host's queue.
     Waiting,
+    /// In its host's queue, before those that nobody waits for.
+    Urgent,
     /// Being fetched.
     Running,
 }
@@ -50,15 +53,8 @@ struct Entry {
     pace: Pace,
     host: Arc<str>,
     place: Place,
-    last_end: Option<Instant>,
-}
-
-struct HostEntry {
-    host: Host<UpstreamId>,
-    /// A timer for it is in the delay queue.
-    armed: bool,
-    /// It is in the queue of hosts that wait for a fetch of any host to end.
-    crowded: bool,
+    /// No reader's wish has it fetched before this moment.
+    rests_until: Option<Instant>,
 }
 
 pub(super) struct Driver<F> {
@@ -68,12 +64,11 @@ pub(super) struct Driver<F> {
     tally: Tally,
     settled: Arc<Notify>,
     entries: HashMap<UpstreamId, Entry>,
-    hosts: HashMap<Arc<str>, HostEntry>,
+    hosts: Hosts<UpstreamId>,
     due: DelayQueue<Due>,
     running: JoinSet<Outcome>,
     /// Which upstream a running refresh is of, and which host it asks.
     jobs: HashMap<Id, (UpstreamId, Arc<str>)>,
-    crowded: VecDeque<Arc<str>>,
     ledger: Ledger,
 }
 
@@ -87,11 +82,10 @@ impl<F: Fetch> Driver<F> {
             tally,
             settled: Arc::new(Notify::new()),
             entries: HashMap::new(),
-            hosts: HashMap::new(),
+            hosts: Hosts::new(bounds.host),
             due: DelayQueue::new(),
             running: JoinSet::new(),
             jobs: HashMap::new(),
-            crowded: VecDeque::new(),
         }
     }
 
@@ -122,7 +116,7 @@ impl<F: Fetch> Driver<F> {
             Command::Wake(id) => self.wake(id),
             Command::Lost(id) => {
                 if let Some(entry) = self.entries.get_mut(&id) {
-                    entry.last_end = None;
+                    entry.rests_until = None;
                     entry.upstream.update(|standing| standing.snapshot = None);
                 }
                 self.wake(id);
@@ -200,31 +194,26 @@ impl<F: Fetch> Driver<F> {
             pace: plan.pace,
             host: plan.address.host().into(),
             place: Place::Scheduled(self.due.insert(Due::Upstream(plan.upstream), pause)),
-            last_end: None,
+            rests_until: None,
         }
     }
 
     fn wake(&mut self, id: UpstreamId) {
         let now = Instant::now();
         let Some(entry) = self.entries.get_mut(&id) else { return };
-        let just_asked = entry.last_end.is_some_and(|end| now.duration_since(end) < WAKE_AFTER);
-        if just_asked {
+        if entry.rests_until.is_some_and(|until| until > now) {
             return;
         }
         let host = Arc::clone(&entry.host);
         match &entry.place {
+            Place::Running | Place::Urgent => return,
             Place::Scheduled(key) => {
                 self.due.try_remove(key);
-                entry.place = Place::Waiting;
             }
-            Place::Waiting => {
-                if let Some(entry) = self.hosts.get_mut(&host) {
-                    entry.host.waiting.retain(|waiting| *waiting != id);
-                }
-            }
-            Place::Running => return,
+            Place::Waiting => {}
         }
-        self.host(&host).host.waiting.push_front(id);
+        entry.place = Place::Urgent;
+        self.hosts.queue_urgent(&host, id);
         self.dispatch(&host);
     }
 
@@ -234,60 +223,32 @@ impl<F: Fetch> Driver<F> {
                 let Some(entry) = self.entries.get_mut(&id) else { return };
                 entry.place = Place::Waiting;
                 let host = Arc::clone(&entry.host);
-                self.host(&host).host.waiting.push_back(id);
+                self.hosts.queue(&host, id);
                 host
             }
             Due::Host(host) => {
-                self.host(&host).armed = false;
+                self.hosts.alarm(&host);
                 host
             }
         };
         self.dispatch(&host);
     }
 
-    fn host(&mut self, name: &Arc<str>) -> &mut HostEntry {
-        let limits = self.bounds.host;
-        self.hosts.entry(Arc::clone(name)).or_insert_with(|| HostEntry {
-            host: Host::new(limits, Instant::now()),
-            armed: false,
-            crowded: false,
-        })
-    }
-
-    /// Starts what may be started at `name`.
-    fn dispatch(&mut self, name: &Arc<str>) {
+    /// Starts what may be started at `host`.
+    fn dispatch(&mut self, host: &Arc<str>) {
         let now = Instant::now();
         loop {
             let full = self.running.len() >= self.bounds.concurrent;
-            let entry = self.host(name);
-            if entry.host.waiting.is_empty() {
-                return;
-            }
-            match entry.host.may_start(now) {
-                May::WaitForEnd => return,
-                May::WaitUntil(moment) => {
-                    if !entry.armed {
-                        entry.armed = true;
-                        self.due.insert_at(Due::Host(Arc::clone(name)), moment);
-                    }
-                    return;
+            // What the settings no longer name, or was started already, is passed over.
+            let waits = |id: &UpstreamId| {
+                self.entries.get(id).is_some_and(|entry| matches!(entry.place, Place::Waiting | Place::Urgent))
+            };
+            match self.hosts.next(host, full, now, waits) {
+                Next::Start(id) => self.spawn(id),
+                Next::Alarm(moment) => {
+                    self.due.insert_at(Due::Host(Arc::clone(host)), moment);
                 }
-                May::Start if full => {
-                    if !entry.crowded {
-                        entry.crowded = true;
-                        self.crowded.push_back(Arc::clone(name));
-                    }
-                    return;
-                }
-                May::Start => {
-                    // What the settings no longer name is passed over.
-                    if let Some(id) = entry.host.waiting.pop_front()
-                        && self.entries.contains_key(&id)
-                    {
-                        self.host(name).host.started(now);
-                        self.spawn(id);
-                    }
-                }
+                Next::Rest => return,
             }
         }
     }
@@ -315,13 +276,13 @@ impl<F: Fetch> Driver<F> {
             self.settle(id, &host, outcome);
         }
         // A place is free for a host that waited for one.
-        for _ in 0..self.crowded.len() {
+        for _ in 0..self.hosts.crowd() {
             if self.running.len() >= self.bounds.concurrent {
                 break;
             }
-            let Some(name) = self.crowded.pop_front() else { break };
-            self.host(&name).crowded = false;
-            self.dispatch(&name);
+            if let Some(host) = self.hosts.first_of_crowd() {
+                self.dispatch(&host);
+            }
         }
     }
 
@@ -333,35 +294,34 @@ impl<F: Fetch> Driver<F> {
         };
         // The settings may have dropped it while it ran, and even named it again.
         if self.entries.get(&id).is_some_and(|entry| matches!(entry.place, Place::Running)) {
+            // What the host asked for is kept, whoever waits.
+            let asked = match &outcome {
+                Outcome::Failed(error) => matches!(error.retry(), Retry::After(_)),
+                Outcome::Confirmed(_) | Outcome::Changed { .. } | Outcome::Quarantined(..) => false,
+            };
             let pause = self.record(id, outcome);
             let key = self.due.insert(Due::Upstream(id), pause);
             if let Some(entry) = self.entries.get_mut(&id) {
-                entry.last_end = Some(now);
+                entry.rests_until = Some(now + if asked { pause } else { WAKE_AFTER });
                 entry.place = Place::Scheduled(key);
             }
         }
-        if self.host(host).host.ended(said, now) {
-            self.circuit_opened(host, now);
+        if let Some((until, waiting)) = self.hosts.ended(host, said, now) {
+            self.left_alone(host, until - now, &waiting);
         }
         self.dispatch(host);
-        if self.hosts.get(host).is_some_and(|entry| entry.host.is_idle(now) && !entry.armed && !entry.crowded) {
-            self.hosts.remove(host);
-        }
+        self.hosts.forget_idle(host, now);
     }
 
-    fn circuit_opened(&mut self, host: &Arc<str>, now: Instant) {
-        let entry = self.host(host);
-        let Some(until) = entry.host.left_alone_until(now) else { return };
-        let pause = until - now;
-        let waiting: Vec<_> = entry.host.waiting.iter().copied().collect();
+    fn left_alone(&self, host: &str, pause: Duration, waiting: &[UpstreamId]) {
         let next = self.tools.clock.now() + pause;
-        for id in &waiting {
-            if let Some(entry) = self.entries.get(id) {
-                entry.upstream.update(|standing| standing.next = Some(next));
-            }
+        for entry in waiting.iter().filter_map(|id| self.entries.get(id)) {
+            entry.upstream.update(|standing| standing.next = Some(next));
         }
         warn!(
-            host = %host, pause_secs = pause.as_secs(), waiting = waiting.len(),
+            host,
+            pause_secs = pause.as_secs(),
+            waiting = waiting.len(),
             "{host} refuses this machine; it is left alone for a while, and the copies at hand are served"
         );
     }

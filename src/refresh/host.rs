@@ -3,7 +3,6 @@
 //! Google refuses whole addresses of the network, not single calendars. When a host refuses three answers in a row, its
 //! circuit opens: nobody's calendar is asked for until the pause is over, and then one is, to see.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -24,11 +23,10 @@ const REFUSALS: u32 = 3;
 /// How long it stays open the first time.
 const FIRST_PAUSE: Duration = Duration::from_mins(5);
 
-/// One host. `W` is what waits for it.
+/// One host.
 #[derive(Debug)]
-pub(super) struct Host<W> {
+pub(super) struct Host {
     limits: HostLimits,
-    pub(super) waiting: VecDeque<W>,
     running: usize,
     /// When the budget would be used up to the brim: the generic cell rate algorithm's theoretical arrival time.
     budget: Instant,
@@ -59,17 +57,9 @@ pub(super) enum Ended {
     Silent,
 }
 
-impl<W> Host<W> {
+impl Host {
     pub(super) fn new(limits: HostLimits, now: Instant) -> Self {
-        Self {
-            limits,
-            waiting: VecDeque::new(),
-            running: 0,
-            budget: now,
-            refusals: 0,
-            pause: FIRST_PAUSE,
-            closed_until: None,
-        }
+        Self { limits, running: 0, budget: now, refusals: 0, pause: FIRST_PAUSE, closed_until: None }
     }
 
     /// Whether a fetch may start at `now`.
@@ -98,47 +88,42 @@ impl<W> Host<W> {
         self.budget = self.budget.max(now) + Duration::from_mins(1) / self.limits.per_minute.max(1);
     }
 
-    /// Takes note of how a fetch ended. `true` if the circuit has just opened.
-    pub(super) fn ended(&mut self, ended: Ended, now: Instant) -> bool {
+    /// Takes note of how a fetch ended. If the circuit has just opened, returns until when the host is left alone.
+    pub(super) fn ended(&mut self, ended: Ended, now: Instant) -> Option<Instant> {
         self.running = self.running.saturating_sub(1);
         match ended {
             Ended::Answered => {
                 self.refusals = 0;
                 self.pause = FIRST_PAUSE;
                 self.closed_until = None;
-                false
+                None
             }
             // Neither word nor refusal: a probe that got lost closes nothing and proves nothing.
             Ended::Silent => {
                 if self.closed_until.is_some_and(|until| until <= now) {
                     self.closed_until = Some(now + self.pause);
                 }
-                false
+                None
             }
             Ended::Refused(asked) => self.refused(asked, now),
         }
     }
 
-    fn refused(&mut self, asked: Option<Duration>, now: Instant) -> bool {
+    fn refused(&mut self, asked: Option<Duration>, now: Instant) -> Option<Instant> {
         self.refusals += 1;
         // Fetches that were under way when the circuit opened are refused too; they say nothing new.
         if self.refusals < REFUSALS || self.closed_until.is_some_and(|until| until > now) {
-            return false;
+            return None;
         }
         let pause = self.pause.max(asked.unwrap_or_default()).min(self.limits.max_pause.max(FIRST_PAUSE));
         self.closed_until = Some(now + pause);
         self.pause = (self.pause * 2).min(self.limits.max_pause.max(FIRST_PAUSE));
-        true
-    }
-
-    /// Until when the host is left alone.
-    pub(super) fn left_alone_until(&self, now: Instant) -> Option<Instant> {
-        self.closed_until.filter(|until| *until > now)
+        self.closed_until
     }
 
     /// Nothing of it needs to be remembered.
     pub(super) fn is_idle(&self, now: Instant) -> bool {
-        self.running == 0 && self.waiting.is_empty() && self.refusals == 0 && self.budget <= now
+        self.running == 0 && self.refusals == 0 && self.budget <= now
     }
 }
 
@@ -155,7 +140,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_host_is_asked_only_so_often_and_so_much_at_once() {
         let now = Instant::now();
-        let mut host: Host<()> = Host::new(LIMITS, now);
+        let mut host: Host = Host::new(LIMITS, now);
         host.started(now);
         host.started(now);
         assert_eq!(host.may_start(now), May::WaitForEnd);
@@ -175,27 +160,27 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn three_refusals_in_a_row_leave_the_host_alone_and_one_fetch_finds_out() {
         let now = Instant::now();
-        let mut host: Host<()> = Host::new(LIMITS, now);
-        let refuse = |host: &mut Host<()>, now| {
+        let mut host: Host = Host::new(LIMITS, now);
+        let refuse = |host: &mut Host, now| {
             host.started(now);
             host.ended(Ended::Refused(None), now)
         };
-        assert!(!refuse(&mut host, now));
+        assert_eq!(refuse(&mut host, now), None);
         host.started(now);
         host.ended(Ended::Answered, now);
-        assert!(!refuse(&mut host, now) && !refuse(&mut host, now), "an answer between them starts the count anew");
-        assert!(refuse(&mut host, now));
+        for _ in 0..2 {
+            assert_eq!(refuse(&mut host, now), None, "an answer between them starts the count anew");
+        }
+        assert_eq!(refuse(&mut host, now), Some(now + secs(300)));
         assert_eq!(host.may_start(now + secs(299)), May::WaitUntil(now + secs(300)));
         let later = now + secs(300);
         assert_eq!(host.may_start(later), May::Start);
         host.started(later);
         assert_eq!(host.may_start(later), May::WaitForEnd, "only one is sent to see");
-        assert!(host.ended(Ended::Refused(Some(secs(900))), later));
-        assert_eq!(host.left_alone_until(later), Some(later + secs(900)));
+        assert_eq!(host.ended(Ended::Refused(Some(secs(900))), later), Some(later + secs(900)));
         let at_last = later + secs(900);
         host.started(at_last);
         host.ended(Ended::Answered, at_last);
-        assert_eq!(host.left_alone_until(at_last), None);
         assert_eq!(host.may_start(at_last + secs(60)), May::Start);
     }
 }

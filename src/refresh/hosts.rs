@@ -1,0 +1,177 @@
+//! All hosts, and what waits for them.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::host::{Ended, Host, HostLimits, May};
+
+/// What is to be done for a host.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Next<W> {
+    /// Start this, and ask again.
+    Start(W),
+    /// Call [`Hosts::alarm`] at this moment.
+    Alarm(Instant),
+    /// Nothing, until something happens.
+    Rest,
+}
+
+/// All hosts that have anything to remember. `W` is what waits for them.
+#[derive(Debug)]
+pub(super) struct Hosts<W> {
+    limits: HostLimits,
+    queues: HashMap<Arc<str>, Queue<W>>,
+    /// Hosts that wait for a fetch of any host to end, in turn.
+    crowded: VecDeque<Arc<str>>,
+}
+
+#[derive(Debug)]
+struct Queue<W> {
+    host: Host,
+    /// Somebody waits for these.
+    urgent: VecDeque<W>,
+    waiting: VecDeque<W>,
+    alarmed: bool,
+    crowded: bool,
+}
+
+impl<W: Copy> Hosts<W> {
+    pub(super) fn new(limits: HostLimits) -> Self {
+        Self { limits, queues: HashMap::new(), crowded: VecDeque::new() }
+    }
+
+    fn queue_of(&mut self, name: &Arc<str>) -> &mut Queue<W> {
+        let limits = self.limits;
+        self.queues.entry(Arc::clone(name)).or_insert_with(|| Queue {
+            host: Host::new(limits, Instant::now()),
+            urgent: VecDeque::new(),
+            waiting: VecDeque::new(),
+            alarmed: false,
+            crowded: false,
+        })
+    }
+
+    /// Puts `what` behind all that waits for the host.
+    pub(super) fn queue(&mut self, name: &Arc<str>, what: W) {
+        self.queue_of(name).waiting.push_back(what);
+    }
+
+    /// Puts `what` before all that waits for the host and is not urgent. It may stand there a second time: `wanted` of
+    /// [`Hosts::next`] tells.
+    pub(super) fn queue_urgent(&mut self, name: &Arc<str>, what: W) {
+        self.queue_of(name).urgent.push_back(what);
+    }
+
+    /// The moment that was asked for has come.
+    pub(super) fn alarm(&mut self, name: &Arc<str>) {
+        self.queue_of(name).alarmed = false;
+    }
+
+    /// What is to be done for the host. `full` says that no fetch of any host may start; `wanted`, whether something in
+    /// the queue is still to be started.
+    pub(super) fn next(&mut self, name: &Arc<str>, full: bool, now: Instant, wanted: impl Fn(&W) -> bool) -> Next<W> {
+        let queue = self.queue_of(name);
+        for ready in [&mut queue.urgent, &mut queue.waiting] {
+            while ready.front().is_some_and(|first| !wanted(first)) {
+                ready.pop_front();
+            }
+        }
+        if queue.urgent.is_empty() && queue.waiting.is_empty() {
+            return Next::Rest;
+        }
+        match queue.host.may_start(now) {
+            May::WaitForEnd => Next::Rest,
+            May::WaitUntil(_) if queue.alarmed => Next::Rest,
+            May::WaitUntil(moment) => {
+                queue.alarmed = true;
+                Next::Alarm(moment)
+            }
+            May::Start if full => {
+                if !queue.crowded {
+                    queue.crowded = true;
+                    self.crowded.push_back(Arc::clone(name));
+                }
+                Next::Rest
+            }
+            May::Start => match queue.urgent.pop_front().or_else(|| queue.waiting.pop_front()) {
+                Some(what) => {
+                    queue.host.started(now);
+                    Next::Start(what)
+                }
+                None => Next::Rest,
+            },
+        }
+    }
+
+    /// How many hosts wait for a fetch of any host to end.
+    pub(super) fn crowd(&self) -> usize {
+        self.crowded.len()
+    }
+
+    /// The host whose turn it is among them; it waits no longer.
+    pub(super) fn first_of_crowd(&mut self) -> Option<Arc<str>> {
+        let name = self.crowded.pop_front()?;
+        self.queue_of(&name).crowded = false;
+        Some(name)
+    }
+
+    /// Takes note of how a fetch ended. If the host is left alone from now on, returns until when, and what waits.
+    pub(super) fn ended(&mut self, name: &Arc<str>, ended: Ended, now: Instant) -> Option<(Instant, Vec<W>)> {
+        let queue = self.queue_of(name);
+        let until = queue.host.ended(ended, now)?;
+        Some((until, queue.urgent.iter().chain(&queue.waiting).copied().collect()))
+    }
+
+    /// Lets go of a host that has nothing to remember.
+    pub(super) fn forget_idle(&mut self, name: &Arc<str>, now: Instant) {
+        let idle = |queue: &Queue<W>| {
+            let empty = queue.urgent.is_empty() && queue.waiting.is_empty();
+            empty && !queue.alarmed && !queue.crowded && queue.host.is_idle(now)
+        };
+        if self.queues.get(name).is_some_and(idle) {
+            self.queues.remove(name);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn hosts() -> (Hosts<u32>, Arc<str>) {
+        let limits = HostLimits { concurrent: 2, per_minute: 6000, max_pause: Duration::from_hours(1) };
+        (Hosts::new(limits), "cal.example".into())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_somebody_waits_for_goes_first_and_only_once() {
+        let ((mut hosts, name), now) = (hosts(), Instant::now());
+        hosts.queue(&name, 1);
+        hosts.queue(&name, 2);
+        hosts.queue_urgent(&name, 2);
+        assert_eq!(hosts.next(&name, false, now, |_| true), Next::Start(2));
+        assert_eq!(hosts.next(&name, false, now, |what| *what != 2), Next::Start(1));
+        assert_eq!(hosts.next(&name, false, now, |what| *what != 2), Next::Rest);
+        hosts.ended(&name, Ended::Answered, now);
+        hosts.ended(&name, Ended::Answered, now);
+        hosts.forget_idle(&name, now + Duration::from_mins(1));
+        assert!(hosts.queues.is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn hosts_that_find_no_room_take_turns() {
+        let ((mut hosts, first), second, now) = (hosts(), Arc::<str>::from("other.example"), Instant::now());
+        for name in [&first, &second, &first] {
+            hosts.queue(name, 1);
+            assert_eq!(hosts.next(name, true, now, |_| true), Next::Rest);
+        }
+        assert_eq!(hosts.crowd(), 2);
+        assert_eq!(hosts.first_of_crowd(), Some(first));
+        assert_eq!(hosts.first_of_crowd(), Some(second));
+        assert_eq!(hosts.first_of_crowd(), None);
+    }
+}
