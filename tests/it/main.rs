@@ -8,6 +8,7 @@ mod command_line;
 mod connections;
 mod contract;
 mod harness;
+mod kills;
 mod reload;
 mod secrets;
 mod simulated;

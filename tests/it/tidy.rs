@@ -140,7 +140,7 @@ fn the_readmes_explain_every_error_by_its_name() {
     let body = source.split("pub fn name(").nth(1).and_then(|rest| rest.split("\n    }\n").next()).unwrap();
     let names: Vec<_> = body.split("=> \"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
     assert!(names.len() > 20, "{names:?}");
-    let missing = missing_from_readmes(names.into_iter());
+    let missing = missing_from_readmes(&names);
     assert_none(&missing);
 }
 
@@ -155,7 +155,7 @@ fn the_readmes_name_every_metric() {
         .map(|pair| format!("calferry_{}", pair[0]))
         .collect();
     assert!(names.len() > 8, "{names:?}");
-    let missing = missing_from_readmes(names.iter().map(String::as_str));
+    let missing = missing_from_readmes(&names);
     assert_none(&missing);
 }
 
@@ -188,6 +188,14 @@ fn the_project_speaks_of_itself_only() {
     assert_none(&offences);
 }
 
+#[test]
+fn the_reader_of_code_sees_code_only() {
+    let text = "use crate::{a::B, c}; // crate::d\nlet s = \"crate::e \\\" #[cfg(test)]\"; let r = r#\"crate::f\"#; let c = '\"'; \
+                fn g<'a>(x: &'a str) { crate::h::i(); }\n#[cfg(test)]\nmod tests { use crate::j; }\nuse supercrate::k;\n";
+    let code = without_tests(&code(text));
+    assert_eq!(segments_after("crate", &code).into_iter().collect::<Vec<_>>(), ["a", "c", "h"]);
+}
+
 /// A file of the program, without what is there for tests only.
 struct File {
     /// Its path from the package's root.
@@ -205,7 +213,8 @@ impl File {
 }
 
 fn program() -> Vec<File> {
-    let files = files_below("src").into_iter().filter(|file| file.ends_with(".rs"));
+    let files =
+        files_below("src").into_iter().filter(|file| Path::new(file).extension().is_some_and(|kind| kind == "rs"));
     let program: Vec<_> = files
         .filter(|file| !file.ends_with("/tests.rs") && !file.contains("/tests/"))
         .map(|name| File { code: without_tests(&code(&read(&name))), name })
@@ -416,7 +425,7 @@ fn known_keys() -> BTreeMap<&'static str, BTreeSet<String>> {
         ("`[feed.NAME]`", "[feed.a]", "feed.a.bogus"),
         ("`[feed.NAME.device.DEVICE]`", "[feed.a.device.b]", "feed.a.device.b.bogus"),
     ];
-    let toml: String = tables.iter().map(|(_, head, _)| format!("{head}\nbogus = 1\n")).collect();
+    let toml = tables.map(|(_, head, _)| format!("{head}\nbogus = 1\n")).concat();
     let problems = load(&toml).unwrap_err().0;
     let keys = |path: &str| {
         let told = problems.iter().find(|problem| problem.path == path).map(|problem| problem.message.as_str());
@@ -434,19 +443,12 @@ fn described_keys(readme: &str, table: &str) -> BTreeSet<String> {
     rows.filter_map(|row| row.split('`').next()).map(str::to_owned).collect()
 }
 
-fn missing_from_readmes<'a>(names: impl Iterator<Item = &'a str> + Clone) -> Vec<String> {
-    let missing = READMES.into_iter().flat_map(|readme| {
+fn missing_from_readmes(names: &[impl AsRef<str>]) -> Vec<String> {
+    let mut missing = Vec::new();
+    for readme in READMES {
         let text = read(readme);
-        let absent = names.clone().filter(move |name| !text.contains(&format!("`{name}`")));
-        absent.map(move |name| format!("{readme}: {name}"))
-    });
-    missing.collect()
-}
-
-#[test]
-fn the_reader_of_code_sees_code_only() {
-    let text = "use crate::{a::B, c}; // crate::d\nlet s = \"crate::e \\\" #[cfg(test)]\"; let r = r#\"crate::f\"#; let c = '\"'; \
-                fn g<'a>(x: &'a str) { crate::h::i(); }\n#[cfg(test)]\nmod tests { use crate::j; }\nuse supercrate::k;\n";
-    let code = without_tests(&code(text));
-    assert_eq!(segments_after("crate", &code).into_iter().collect::<Vec<_>>(), ["a", "c", "h"]);
+        let absent = names.iter().map(AsRef::as_ref).filter(|name| !text.contains(&format!("`{name}`")));
+        missing.extend(absent.map(|name| format!("{readme}: {name}")));
+    }
+    missing
 }
