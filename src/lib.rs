@@ -1,4 +1,44 @@
-//! calferry
+//! calferry carries a calendar from where it can be fetched to the phone that cannot fetch it.
+//!
+//! A **source** is an upstream calendar; its last good copy is a **snapshot**. A **feed** shows a source to its
+//! **devices**, each of which has a URL with a **token** of its own. One published version of a feed is an **edition**.
+//!
+//! # The rooms
+//!
+//! Read from top to bottom they are layers: a room uses rooms above it and never one below, and a test refuses an import
+//! that runs the other way.
+//!
+//! | room | holds |
+//! |---|---|
+//! | [`calendar`] | iCalendar text as spans of its bytes; what is always mended. Pure |
+//! | [`feed`] | publishing a calendar, editions, tokens, the catalog. Pure |
+//! | [`clock`] | time, for those who may know it |
+//! | [`source`] | fetching: addresses, connections, what went wrong |
+//! | [`store`] | snapshots and publication times on disk |
+//! | [`refresh`] | when to fetch, and what to do with the answer |
+//! | [`publisher`] | a feed's current edition, from the cache or made now |
+//! | [`http`] | listening, limits, routes, conditional answers, health |
+//! | [`settings`] | what the user wrote, and what it means |
+//! | [`app`] | builds all of it and owns every task |
+//! | [`cli`] | the commands |
+//!
+//! # The life of a request
+//!
+//! `http::server` accepts and watches the connection → `http::front` sees that it can be read in one way only, counts the
+//! caller, finds the token in the catalog → `publisher` hands out the edition → `http::conditional` and `negotiate` decide
+//! between 304 and which coding → `http::answer` writes the headers. No step waits for an upstream while there is a copy.
+//!
+//! # The life of a refresh
+//!
+//! `refresh::driver` finds an upstream due → `hosts` says that its host may be asked → `source::client` fetches →
+//! `judge` mends the answer and holds it against the copy → the store takes it, or it is kept aside, or the copy is
+//! confirmed → `record` tells the log and sets the next time → the publisher makes the editions that are being read.
+//!
+//! # What differs from the usual
+//!
+//! Settings are taken key by key from tables, not deserialised into a struct: only so can every problem be told at once.
+//! What is stored is the mended text, not the answer: equal texts are equal answers, and an event that does not say when
+//! it was changed keeps the time at which it was first seen.
 
 pub mod app;
 pub mod calendar;
