@@ -29,7 +29,7 @@ pub use key::{load_key, prepare_state_dir};
 /// How often clients that have gone quiet are forgotten.
 const SWEEP_EVERY: Duration = Duration::from_secs(10);
 /// How many tokens of a revoked device answer that they are gone.
-const REVOKED_ROTATIONS: u32 = 16;
+const REVOKED_ROTATIONS: u32 = 101;
 
 /// A running server.
 #[derive(Debug)]

@@ -7,7 +7,7 @@ mod serve;
 mod show;
 
 use std::ffi::OsString;
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -112,7 +112,7 @@ struct Place {
     /// The settings file [default: calferry.toml or /etc/calferry/calferry.toml, if there is one].
     #[arg(long, short)]
     config: Option<PathBuf>,
-    /// Where the key and the copies are kept [default: $`STATE_DIRECTORY` or ~/.local/state/calferry].
+    /// Where the key and the copies are kept [default: $STATE_DIRECTORY or ~/.local/state/calferry].
     #[arg(long)]
     state_dir: Option<PathBuf>,
 }
@@ -157,6 +157,8 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
     log_to(cli.log, std::io::stderr);
     match dispatch(cli.command) {
         Ok(code) => code,
+        // Whoever read our output has had enough of it.
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             for line in words(&error).lines() {
                 eprintln!("calferry: {line}");
@@ -177,7 +179,9 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Accept { source, place } => show::accept(&place, &source),
         Command::Health { address, place } => run_async(show::health(address, &place)),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "calferry", &mut std::io::stdout());
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "calferry", &mut script);
+            std::io::stdout().lock().write_all(&script)?;
             Ok(ExitCode::SUCCESS)
         }
     }
@@ -218,6 +222,11 @@ fn words(error: &anyhow::Error) -> String {
         Some(problems) => problems.to_string(),
         None => format!("{error:#}"),
     }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let mut causes = error.chain().filter_map(|cause| cause.downcast_ref::<std::io::Error>());
+    causes.any(|cause| cause.kind() == std::io::ErrorKind::BrokenPipe)
 }
 
 fn environment() -> Vec<(String, String)> {

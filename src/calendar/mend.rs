@@ -166,11 +166,7 @@ struct Value<'text> {
 
 impl<'text> Value<'text> {
     fn of(calendar: &Calendar<'text>, line: &Line) -> Self {
-        let (text, span) = calendar.plain_value(line).unwrap_or_else(|| {
-            let span = line.span();
-            let after_name = (span.start + calendar.name(line).len() + 1).min(span.end);
-            (calendar.text().get(after_name..span.end).unwrap_or_default(), after_name..span.end)
-        });
+        let (text, span) = calendar.value(line);
         Self { text, span }
     }
 

@@ -124,14 +124,11 @@ impl<'text> Calendar<'text> {
         self.raw(line).get(..usize::from(line.name_len)).unwrap_or_default()
     }
 
-    /// The value of `line` and its span in the text, if the line is not folded.
-    pub(super) fn plain_value(&self, line: &Line) -> Option<(&'text [u8], Range<usize>)> {
-        if line.has(FOLDED) {
-            return None;
-        }
-        let raw = self.raw(line);
-        let start = line::value_start(raw, usize::from(line.name_len))?;
-        Some((raw.get(start..)?, line.span().start + start..line.span().end))
+    /// The value of `line`, with whatever folds are in it, and its span in the text.
+    pub(super) fn value(&self, line: &Line) -> (&'text [u8], Range<usize>) {
+        let (raw, span) = (self.raw(line), line.span());
+        let start = line::value_start(raw, usize::from(line.name_len)).unwrap_or(raw.len());
+        (raw.get(start..).unwrap_or_default(), span.start + start..span.end)
     }
 
     /// Where the line behind `index` begins: the end of this line's line end.

@@ -1,5 +1,6 @@
 //! `calferry check`: what is wrong with the settings, and with `--online`, with the sources.
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use super::Place;
@@ -12,13 +13,18 @@ pub(super) async fn check(place: &Place, online: bool) -> anyhow::Result<ExitCod
     // A settings file with problems ends here, with all of them.
     let settings = place.settings()?;
     for warning in &settings.warnings {
-        println!("warning: {warning}");
+        writeln!(std::io::stdout(), "warning: {warning}")?;
     }
     let devices: usize = settings.feeds.iter().map(|feed| feed.devices.len()).sum();
-    println!("settings: {} sources, {} feeds, {devices} devices", settings.sources.len(), settings.feeds.len());
+    writeln!(
+        std::io::stdout(),
+        "settings: {} sources, {} feeds, {devices} devices",
+        settings.sources.len(),
+        settings.feeds.len()
+    )?;
     if settings.state_dir.join("calferry.db").exists() {
         Store::open(&settings.state_dir, Access::Visit)?.verify()?;
-        println!("state: {} is sound", settings.state_dir.display());
+        writeln!(std::io::stdout(), "state: {} is sound", settings.state_dir.display())?;
     }
     if online { try_sources(&settings).await } else { Ok(ExitCode::SUCCESS) }
 }
@@ -29,10 +35,10 @@ async fn try_sources(settings: &Settings) -> anyhow::Result<ExitCode> {
     // One after the other: a host that counts must not be asked for everything at once.
     for source in &settings.sources {
         match fetch_once(&client, &source.address, source.reach, &settings.fetch.limits).await {
-            Ok(answer) => println!("source {}: {}", source.name, remarks(&answer).join("; ")),
+            Ok(answer) => writeln!(std::io::stdout(), "source {}: {}", source.name, remarks(&answer).join("; "))?,
             Err(error) => {
                 failed += 1;
-                println!("source {}: {}: {error}. {}", source.name, error.name(), error.advice());
+                writeln!(std::io::stdout(), "source {}: {}: {error}. {}", source.name, error.name(), error.advice())?;
             }
         }
     }

@@ -53,10 +53,12 @@ pub(super) fn accept(place: &Place, source: &str) -> anyhow::Result<ExitCode> {
     let kept = store.known()?.quarantined.remove(&upstream);
     let Some(kept) = kept else { bail!("nothing is kept aside of source {source:?}") };
     ensure!(store.release(&upstream)?, "nothing is kept aside of source {source:?} any more");
-    println!(
+    writeln!(
+        std::io::stdout(),
         "source {source}: the copy of {} events, first seen {}, is served from now on",
-        kept.snapshot.entries, kept.since
-    );
+        kept.snapshot.entries,
+        kept.since
+    )?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -71,7 +73,7 @@ pub(super) async fn health(address: Option<SocketAddr>, place: &Place) -> anyhow
     };
     let status = tokio::time::timeout(PATIENCE, ask(address)).await;
     let status = status.with_context(|| format!("{address} does not answer within {} s", PATIENCE.as_secs()))??;
-    println!("{address} answers {status}");
+    writeln!(std::io::stdout(), "{address} answers {status}")?;
     Ok(if status.is_success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

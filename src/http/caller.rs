@@ -38,8 +38,8 @@ impl TrustedProxies {
         let named = if contains(&self.cloudflare, peer) {
             single(headers, &CF_CONNECTING_IP)
         } else if contains(&self.others, peer) {
-            // A tunnel's end on this machine passes Cloudflare's header on.
-            single(headers, &CF_CONNECTING_IP).or_else(|| self.last_untrusted(headers))
+            // Other proxies pass Cloudflare's header on from whoever wrote it.
+            self.last_untrusted(headers)
         } else {
             None
         };
@@ -99,6 +99,8 @@ mod tests {
         assert_eq!(trusted.client(ip("198.51.100.1"), &forged), ip("198.51.100.1"));
         assert_eq!(trusted.client(ip("172.64.1.1"), &forged), ip("203.0.113.7"));
         assert_eq!(trusted.client(ip("::ffff:172.64.1.1"), &forged), ip("203.0.113.7"));
+        let twice = headers(&[("cf-connecting-ip", "1.1.1.1"), ("cf-connecting-ip", "2.2.2.2")]);
+        assert_eq!(trusted.client(ip("172.64.1.1"), &twice), ip("172.64.1.1"));
         assert_eq!(TrustedProxies::default().client(ip("172.64.1.1"), &forged), ip("172.64.1.1"));
     }
 
@@ -110,7 +112,8 @@ mod tests {
         assert_eq!(client(&[("x-forwarded-for", "1.2.3.4, 203.0.113.8, 10.0.0.2")]), ip("203.0.113.8"));
         assert_eq!(client(&[("x-forwarded-for", "1.2.3.4"), ("x-forwarded-for", "203.0.113.8")]), ip("203.0.113.8"));
         assert_eq!(client(&[("x-forwarded-for", "1.2.3.4, nonsense")]), ip("10.0.0.1"));
-        assert_eq!(client(&[("cf-connecting-ip", "1.1.1.1"), ("cf-connecting-ip", "2.2.2.2")]), ip("10.0.0.1"));
+        assert_eq!(client(&[("cf-connecting-ip", "1.1.1.1")]), ip("10.0.0.1"), "any client can write that one");
+        assert_eq!(client(&[("cf-connecting-ip", "1.1.1.1"), ("x-forwarded-for", "203.0.113.8")]), ip("203.0.113.8"));
         assert_eq!(client(&[]), ip("10.0.0.1"));
     }
 }

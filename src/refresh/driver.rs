@@ -13,7 +13,7 @@ use tokio_util::time::DelayQueue;
 use tokio_util::time::delay_queue::Key;
 use tracing::{error, info, warn};
 
-use super::handle::{Adopted, Bounds, Change, Command, Plan, Tally, WAKE_AFTER};
+use super::handle::{Adopted, Bounds, Change, Command, Plan, Tally, WAKE_AFTER, distinct};
 use super::host::Ended;
 use super::hosts::{Hosts, Next};
 use super::ledger::Ledger;
@@ -366,18 +366,6 @@ impl<F: Fetch> Driver<F> {
             });
         }
     }
-}
-
-/// One plan for each upstream: where several sources name it, the fastest pace wins.
-fn distinct(plans: Vec<Plan>) -> HashMap<UpstreamId, Plan> {
-    let mut distinct: HashMap<UpstreamId, Plan> = HashMap::with_capacity(plans.len());
-    for plan in plans {
-        let pace = plan.pace;
-        let merged = &mut distinct.entry(plan.upstream).or_insert(plan).pace;
-        merged.refresh = merged.refresh.min(pace.refresh);
-        merged.max_backoff = merged.max_backoff.min(pace.max_backoff);
-    }
-    distinct
 }
 
 fn host_says(error: &FetchError) -> Ended {

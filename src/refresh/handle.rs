@@ -55,6 +55,18 @@ pub struct Plan {
     pub pace: Pace,
 }
 
+/// One plan for each upstream: where several sources name it, the fastest pace wins.
+pub(super) fn distinct(plans: Vec<Plan>) -> HashMap<UpstreamId, Plan> {
+    let mut distinct: HashMap<UpstreamId, Plan> = HashMap::with_capacity(plans.len());
+    for plan in plans {
+        let pace = plan.pace;
+        let merged = &mut distinct.entry(plan.upstream).or_insert(plan).pace;
+        merged.refresh = merged.refresh.min(pace.refresh);
+        merged.max_backoff = merged.max_backoff.min(pace.max_backoff);
+    }
+    distinct
+}
+
 /// An upstream has a new copy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Change {
@@ -131,7 +143,7 @@ impl Refresher {
         let _ = self.commands.try_send(Command::Lost(upstream.id));
     }
 
-    /// How many fetches ended how, by the names of [`FetchError::name`] and `changed`, `unchanged`.
+    /// How many fetches ended how, by the names of [`crate::source::FetchError::name`] and `changed`, `unchanged`.
     pub fn tally(&self) -> HashMap<&'static str, u64> {
         self.tally.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

@@ -48,8 +48,11 @@ pub(super) fn table(
         builder = builder.add_source(File::from_str(&text(path)?, FileFormat::Toml));
     }
     let variables: HashMap<_, _> = environment.iter().cloned().collect();
-    let environment =
-        Environment::with_prefix("CALFERRY").prefix_separator("__").separator("__").source(Some(variables));
+    let environment = Environment::with_prefix("CALFERRY")
+        .prefix_separator("__")
+        .separator("__")
+        .ignore_empty(true)
+        .source(Some(variables));
     builder = builder.add_source(environment);
     let refused =
         |error: &config::ConfigError| Problems(vec![Problem { path: String::new(), message: refusal(error) }]);

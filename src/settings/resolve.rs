@@ -67,9 +67,9 @@ pub(super) fn resolve(
     let mut root = Section::root(table, &found);
     let server = server(root.section("server"));
     let (fetch, defaults) = fetch(root.section("fetch"), &mut context);
-    let edition_budget = root.size("edition_budget", 64 << 20);
+    let edition_budget = root.size("edition_budget", 64 << 20, 0..=1 << 40);
     let state_dir = root.text("state_dir").map(PathBuf::from).or_else(|| default_state_dir(environment));
-    let public_url = public_url(&mut root, server.listen);
+    let public_url = public_url(&mut root, server.listen, &mut context.warnings);
     let mut sources = Sources::default();
     for (name, section) in root.sections("source") {
         sources.read(name, section, &defaults, &mut context);
@@ -88,7 +88,7 @@ pub(super) fn resolve(
             state_dir,
             server,
             fetch,
-            edition_budget,
+            edition_budget: edition_budget as u64,
             sources: sources.whole,
             feeds,
             files: context.files,
@@ -149,10 +149,7 @@ fn server(mut section: Section) -> Server {
 
 fn fetch(mut section: Section, context: &mut Context<'_>) -> (Fetch, Defaults) {
     let (options, limits, collapse) = (Options::default(), Limits::default(), CollapseRule::default());
-    let size = |section: &mut Section, key, default: usize| {
-        usize::try_from(section.size(key, default as u64)).unwrap_or(default).min(1 << 30)
-    };
-    let max_size = size(&mut section, "max_size", options.max_size);
+    let max_size = section.size("max_size", options.max_size, 1 << 10..=1 << 30);
     let pace = Pace { refresh: 15 * MINUTE, max_backoff: 6 * HOUR };
     let defaults = Defaults { pace: read_pace(&mut section, pace), private: section.flag("allow_private", false) };
     let fetch = Fetch {
@@ -172,7 +169,7 @@ fn fetch(mut section: Section, context: &mut Context<'_>) -> (Fetch, Defaults) {
         limits: Limits {
             size: max_size,
             lines: section.number("max_lines", limits.lines, 10..=100_000_000),
-            line: size(&mut section, "max_line", limits.line),
+            line: section.size("max_line", limits.line, 1 << 10..=1 << 30),
             depth: section.number("max_depth", limits.depth, 2..=64),
             components: section.number("max_components", limits.components, 1..=100_000_000),
             properties: section.number("max_properties", limits.properties, 10..=100_000_000),
@@ -183,7 +180,7 @@ fn fetch(mut section: Section, context: &mut Context<'_>) -> (Fetch, Defaults) {
             fetches: u32::try_from(section.number("collapse_fetches", 3, 1..=1000)).unwrap_or(collapse.fetches),
             over: section.duration("collapse_over", collapse.over, Duration::ZERO..=30 * DAY),
         },
-        ca_file: section.text("ca_file").map(|path| context.file(&path)),
+        ca_file: section.text("ca_file").map(|path| context.folder.join(path)),
     };
     section.done();
     (fetch, defaults)
@@ -300,7 +297,7 @@ fn devices(section: &mut Section, context: &mut Context<'_>) -> Vec<Device> {
         }
     }
     for (name, mut details) in section.sections("device") {
-        let rotation = u32::try_from(details.number("rotation", 0, 0..=1000)).unwrap_or(0);
+        let rotation = u32::try_from(details.number("rotation", 0, 0..=100)).unwrap_or(0);
         let token = details.text("token_file").and_then(|file| {
             let text = context.secret(&details, "token_file", &file)?;
             let token = Token::from_user(&text);
@@ -323,9 +320,15 @@ fn devices(section: &mut Section, context: &mut Context<'_>) -> Vec<Device> {
     order.into_iter().filter_map(|name| devices.remove(&name)).collect()
 }
 
-fn public_url(root: &mut Section, listen: SocketAddr) -> Url {
+fn public_url(root: &mut Section, listen: SocketAddr, warnings: &mut Vec<Problem>) -> Url {
     let local = Url::parse(&format!("http://{listen}")).expect("a socket address makes a URL");
-    let Some(text) = root.text("public_url") else { return local };
+    let Some(text) = root.text("public_url") else {
+        if listen.ip().is_unspecified() || listen.port() == 0 {
+            let message = format!("is not set; the shown URLs start with {local}, which no phone can reach");
+            warnings.push(Problem { path: "public_url".into(), message });
+        }
+        return local;
+    };
     match Url::parse(&text) {
         Ok(url) if matches!(url.scheme(), "http" | "https") && url.path() == "/" && url.query().is_none() => url,
         Ok(_) => {

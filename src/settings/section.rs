@@ -40,7 +40,6 @@ impl Section {
 
     fn take(&mut self, key: &'static str) -> Option<Value> {
         self.known.push(key);
-        // `key = ""` in the environment is how a variable is unset in a compose file.
         self.table.remove(key).filter(|value| !matches!(value.kind, ValueKind::Nil))
     }
 
@@ -149,9 +148,20 @@ impl Section {
         }
     }
 
-    /// A number of bytes such as `64MiB`, else `default`.
-    pub(super) fn size(&mut self, key: &'static str, default: u64) -> u64 {
-        self.parsed::<bytesize::ByteSize>(key, "a size; write 64MiB").map_or(default, |size| size.as_u64())
+    /// A number of bytes such as `64MiB` within `range`, else `default`.
+    pub(super) fn size(&mut self, key: &'static str, default: usize, range: std::ops::RangeInclusive<usize>) -> usize {
+        let Some(size) = self.parsed::<bytesize::ByteSize>(key, "a size; write 64MiB") else { return default };
+        let words = |size: usize| bytesize::ByteSize(size as u64);
+        match usize::try_from(size.as_u64()) {
+            Ok(size) if range.contains(&size) => size,
+            _ => {
+                self.problem(
+                    key,
+                    format!("{size} is not between {} and {}", words(*range.start()), words(*range.end())),
+                );
+                default
+            }
+        }
     }
 
     /// A list of texts. One text is split at commas, as it comes from the environment.

@@ -1,3 +1,5 @@
+//! Settings as users write them, rightly and wrongly.
+
 use super::*;
 
 fn load_with(

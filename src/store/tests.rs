@@ -1,3 +1,5 @@
+//! The store through restarts, damage and strangers' files.
+
 use super::*;
 
 fn at(secs: u64) -> Timestamp {

@@ -12,4 +12,5 @@ mod kills;
 mod reload;
 mod secrets;
 mod simulated;
+mod tidy;
 mod upstreams;
