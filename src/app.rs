@@ -75,8 +75,7 @@ impl App {
         tasks.spawn(driving);
         let upstreams = refresher.adopt(plans(&settings, &key)).await?;
         let metrics = Arc::new(Metrics::default());
-        let limits = settings.fetch.limits;
-        let publisher = Arc::new(Publisher::new(store, refresher.clone(), clock, limits, settings.edition_budget));
+        let publisher = Arc::new(Publisher::new(store, refresher.clone(), clock, settings.edition_budget));
         let front = Arc::new(Front::new(
             directory(&settings, &key, &upstreams),
             Arc::clone(&publisher),

@@ -72,19 +72,18 @@ pub struct Publisher {
     store: Arc<Store>,
     refresher: Refresher,
     clock: Clock,
-    limits: Limits,
     editions: Cache<Key, Arc<Published>>,
     renderers: Arc<Semaphore>,
 }
 
 impl Publisher {
     /// A publisher that keeps at most `budget` bytes of editions.
-    pub fn new(store: Arc<Store>, refresher: Refresher, clock: Clock, limits: Limits, budget: u64) -> Self {
+    pub fn new(store: Arc<Store>, refresher: Refresher, clock: Clock, budget: u64) -> Self {
         let editions = Cache::builder()
             .max_capacity(budget)
             .weigher(|_, published: &Arc<Published>| u32::try_from(published.edition.size()).unwrap_or(u32::MAX))
             .build();
-        Self { store, refresher, clock, limits, editions, renderers: Arc::new(Semaphore::new(RENDERERS)) }
+        Self { store, refresher, clock, editions, renderers: Arc::new(Semaphore::new(RENDERERS)) }
     }
 
     /// The current edition of `served`. Never waits for an upstream.
@@ -104,9 +103,9 @@ impl Publisher {
 
     async fn render(&self, served: &Served) -> Result<Arc<Published>, Unavailable> {
         let _place = self.renderers.acquire().await.expect("the semaphore is never closed");
-        let (store, limits, now) = (Arc::clone(&self.store), self.limits, self.clock.now());
+        let (store, now) = (Arc::clone(&self.store), self.clock.now());
         let (feed, upstream) = (served.feed.clone(), served.upstream.id);
-        let rendered = tokio::task::spawn_blocking(move || render(&store, &feed, &upstream, &limits, now)).await;
+        let rendered = tokio::task::spawn_blocking(move || render(&store, &feed, &upstream, now)).await;
         match rendered {
             Ok(Ok(Some(published))) => Ok(Arc::new(published)),
             Ok(Ok(None)) => Err(Unavailable::NoCopy),
@@ -142,15 +141,9 @@ impl Publisher {
     }
 }
 
-fn render(
-    store: &Store,
-    feed: &Feed,
-    upstream: &UpstreamId,
-    limits: &Limits,
-    now: Timestamp,
-) -> Result<Option<Published>, RenderError> {
+fn render(store: &Store, feed: &Feed, upstream: &UpstreamId, now: Timestamp) -> Result<Option<Published>, RenderError> {
     let Some(text) = store.text(upstream)? else { return Ok(None) };
-    let calendar = Calendar::scan(&text, limits)?;
+    let calendar = Calendar::scan(&text, &Limits::NONE)?;
     let published = publish_mended(&calendar, &feed.presentation);
     drop(text);
     let edition = Edition::new(published)?;

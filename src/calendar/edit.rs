@@ -65,7 +65,7 @@ impl Edits {
 }
 
 impl Patch {
-    fn bytes<'a>(&'a self, text: &'a [u8]) -> &'a [u8] {
+    pub(super) fn bytes<'a>(&'a self, text: &'a [u8]) -> &'a [u8] {
         match self {
             Self::Drop => b"",
             Self::LineEnd => b"\r\n",

@@ -63,11 +63,11 @@ impl Property {
 }
 
 /// Where the name of `line` ends, if `line` is a content line: a name of letters, digits and `-`, parameters with
-/// balanced quotes, and a colon.
+/// balanced quotes, and a colon. Names with `_` and `.` are wrong and are written all the same; every reader takes them.
 ///
 /// `line` is unfolded, or its fold lies behind the name's end; a quote or colon may be on any physical line.
 pub(super) fn name_end(line: &[u8]) -> Option<usize> {
-    let end = line.iter().position(|&byte| !(byte.is_ascii_alphanumeric() || byte == b'-'))?;
+    let end = line.iter().position(|&byte| !(byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.')))?;
     match line.get(end) {
         Some(b':') if end > 0 => Some(end),
         Some(b';') if end > 0 => value_start(line, end).map(|_| end),
@@ -94,12 +94,22 @@ pub fn unfold(raw: &[u8]) -> Cow<'_, [u8]> {
         return Cow::Borrowed(raw);
     }
     let mut out = Vec::with_capacity(raw.len());
-    for (index, physical) in raw.split(|&byte| byte == b'\n').enumerate() {
-        let physical = physical.strip_suffix(b"\r").unwrap_or(physical);
-        let skip = usize::from(index > 0); // the fold's own space or tab
-        out.extend_from_slice(physical.get(skip..).unwrap_or_default());
+    let mut physical = raw.split(|&byte| byte == b'\n').peekable();
+    let mut fold = 0; // the space or tab that a fold begins with
+    while let Some(line) = physical.next() {
+        let line = if physical.peek().is_some() { trim_returns(line) } else { line };
+        out.extend_from_slice(line.get(fold..).unwrap_or_default());
+        fold = 1;
     }
     Cow::Owned(out)
+}
+
+/// Without the CRs at the end: text that was converted twice has two before every LF.
+pub(super) fn trim_returns(mut line: &[u8]) -> &[u8] {
+    while let Some(shorter) = line.strip_suffix(b"\r") {
+        line = shorter;
+    }
+    line
 }
 
 /// Longest physical line in octets, without its CRLF (RFC 5545 §3.1).

@@ -2,13 +2,14 @@
 //! that cut a character, request-time `DTSTAMP`s, `METHOD`, and lines that are no content line or hold the secret
 //! address the calendar came from.
 
-use std::collections::HashMap;
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use memchr::memmem;
 
 use super::edit::{Edits, Patch};
-use super::line::{self, Property, unfold};
+use super::line::{self, Property, trim_returns, unfold};
 use super::spans::{CUT, Calendar, Component, FOLDED, Kind, LOOSE_END, Line};
 
 /// The edits that mend a calendar, and what they leave out.
@@ -32,12 +33,13 @@ pub fn mend(calendar: &Calendar<'_>, earlier: Option<&Calendar<'_>>, secrets: &[
     if calendar.body_start() > 0 {
         mended.edits.drop(0..calendar.body_start());
     }
-    mend_lines(calendar, secrets, &mut mended);
-    mend_stamps(calendar, earlier, &mut mended.edits);
+    let rewritten = mend_stamps(calendar, earlier, &mut mended.edits);
+    mend_lines(calendar, secrets, &rewritten, &mut mended);
     mended
 }
 
-fn mend_lines(calendar: &Calendar<'_>, secrets: &[Vec<u8>], mended: &mut Mended) {
+/// `rewritten` are the indexes of lines that come out new as a whole.
+fn mend_lines(calendar: &Calendar<'_>, secrets: &[Vec<u8>], rewritten: &HashSet<usize>, mended: &mut Mended) {
     let secrets = Secrets::new(secrets);
     let mut depth = 0usize;
     for (index, line) in calendar.lines().iter().enumerate() {
@@ -59,6 +61,7 @@ fn mend_lines(calendar: &Calendar<'_>, secrets: &[Vec<u8>], mended: &mut Mended)
                 mended.secret.push(index);
                 mended.edits.drop(whole);
             }
+            _ if rewritten.contains(&index) => {}
             _ => mend_ends(calendar, line, whole, &mut mended.edits),
         }
     }
@@ -71,12 +74,16 @@ fn mend_ends(calendar: &Calendar<'_>, line: &Line, whole: Range<usize>, edits: &
         line::fold(&unfold(calendar.raw(line)), &mut folded);
         edits.replace(whole, Patch::Text(folded.into()));
     } else if line.has(LOOSE_END) {
-        let mut from = line.span().start;
         let text = calendar.text();
+        let mut from = line.span().start;
         for newline in memchr::memchr_iter(b'\n', text.get(whole.clone()).unwrap_or_default()) {
             let at = whole.start + newline;
-            if at == from || text.get(at - 1) != Some(&b'\r') {
-                edits.replace(at..at + 1, Patch::LineEnd);
+            let end = from + trim_returns(text.get(from..at).unwrap_or_default()).len();
+            if end == from {
+                // An empty line before a fold.
+                edits.drop(from..at + 1);
+            } else if at - end != 1 {
+                edits.replace(end..at + 1, Patch::LineEnd);
             }
             from = at + 1;
         }
@@ -95,28 +102,52 @@ struct Stamps {
     created: Option<usize>,
 }
 
-fn mend_stamps(calendar: &Calendar<'_>, earlier: Option<&Calendar<'_>>, edits: &mut Edits) {
+/// Returns the indexes of the lines that it writes anew as a whole.
+fn mend_stamps(calendar: &Calendar<'_>, earlier: Option<&Calendar<'_>>, edits: &mut Edits) -> HashSet<usize> {
     let mut first_seen = FirstSeen { earlier, by_content: None };
+    let mut rewritten = HashSet::new();
     for component in calendar.components() {
         if !matches!(component.kind, Kind::Event | Kind::Entry) {
             continue;
         }
         let stamps = stamps(calendar, component);
-        let Some(dtstamp) = stamps.dtstamp.and_then(|index| calendar.lines().get(index)) else { continue };
-        // Even folded, the whole of what comes after the name is replaced.
-        let now = Value::of(calendar, dtstamp);
-        match stamps.revised(calendar) {
-            Some(revised) if now.later_than(&revised) => edits.replace(now.span, Patch::Copy(revised.span)),
-            Some(_) => {}
-            None => {
-                if let Some(seen) = first_seen.stamp(calendar, component)
-                    && seen != now.text
-                {
-                    edits.replace(now.span, Patch::Text(seen.into()));
-                }
-            }
+        let Some((index, line)) = stamps.dtstamp.and_then(|index| Some((index, calendar.lines().get(index)?))) else {
+            continue;
+        };
+        let now = Value::of(calendar, line);
+        let time = match stamps.revised(calendar) {
+            Some(revised) => now.later_than(&revised).then(|| revised.patch()),
+            None => first_seen
+                .stamp(calendar, component)
+                .filter(|seen| **seen != *now.text)
+                .map(|seen| Patch::Text(seen.into())),
+        };
+        let Some(time) = time else { continue };
+        // Nearly always the time stands alone on its line, and only the time is replaced.
+        if now.span.start == line.span().start + calendar.name(line).len() + 1 && !line.has(FOLDED) {
+            edits.replace(now.span, time);
+        } else {
+            let whole = line.span().start..calendar.next_start(index);
+            edits.replace(whole, Patch::Text(restamped(calendar, line, time.bytes(calendar.text()))));
+            rewritten.insert(index);
         }
     }
+    rewritten
+}
+
+/// The line with another time. Parameters that speak of the old one go: a time in UTC has no zone and is no date.
+fn restamped(calendar: &Calendar<'_>, line: &Line, time: &[u8]) -> Box<[u8]> {
+    let unfolded = unfold(calendar.raw(line));
+    let head = unfolded.get(..line::value_start(&unfolded, 0).unwrap_or_default()).unwrap_or_default();
+    let lower = head.to_ascii_lowercase();
+    let contradicts =
+        [&b";tzid="[..], b";value=date;", b";value=date:"].iter().any(|of| memmem::find(&lower, of).is_some());
+    let name_len = head.iter().position(|byte| matches!(byte, b';' | b':')).unwrap_or(head.len());
+    let mut new = if contradicts { [head.get(..name_len).unwrap_or_default(), b":"].concat() } else { head.to_vec() };
+    new.extend_from_slice(time);
+    let mut folded = Vec::with_capacity(new.len() + 8);
+    line::fold(&new, &mut folded);
+    folded.into()
 }
 
 fn stamps(calendar: &Calendar<'_>, component: &Component) -> Stamps {
@@ -145,7 +176,7 @@ impl Stamps {
             .flatten()
             .filter_map(|index| calendar.lines().get(index))
             .map(|line| Value::of(calendar, line))
-            .find(|value| is_utc_time(value.text))
+            .find(|value| is_utc_time(&value.text))
     }
 }
 
@@ -158,21 +189,29 @@ impl Calendar<'_> {
     }
 }
 
-/// A property's value, unparsed, and where it stands.
+/// A property's value, unfolded and unparsed, and where it stands.
 struct Value<'text> {
-    text: &'text [u8],
+    text: Cow<'text, [u8]>,
     span: Range<usize>,
 }
 
 impl<'text> Value<'text> {
     fn of(calendar: &Calendar<'text>, line: &Line) -> Self {
-        let (text, span) = calendar.value(line);
-        Self { text, span }
+        let (raw, span) = calendar.value(line);
+        Self { text: unfold(raw), span }
+    }
+
+    /// What puts it in another place.
+    fn patch(self) -> Patch {
+        match self.text {
+            Cow::Borrowed(_) => Patch::Copy(self.span),
+            Cow::Owned(unfolded) => Patch::Text(unfolded.into()),
+        }
     }
 
     /// `YYYYMMDDTHHMMSSZ` sorts as text. A stamp of another form cannot be compared, and counts as made on request.
     fn later_than(&self, revised: &Value<'_>) -> bool {
-        !is_utc_time(self.text) || self.text > revised.text
+        !is_utc_time(&self.text) || self.text > revised.text
     }
 }
 
@@ -199,7 +238,7 @@ impl FirstSeen<'_, '_> {
             entries
                 .filter_map(|entry| {
                     let dtstamp = earlier.lines().get(stamps(earlier, entry).dtstamp?)?;
-                    Some((content(earlier, entry), Value::of(earlier, dtstamp).text.to_vec()))
+                    Some((content(earlier, entry), Value::of(earlier, dtstamp).text.into_owned()))
                 })
                 .collect()
         });

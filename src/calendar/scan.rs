@@ -4,7 +4,7 @@
 //! and every count has a cap. (A parser that recurses per `BEGIN:` dies of 1,600 unclosed ones, and a stack overflow
 //! takes the whole process with it.)
 
-use std::ops::Range;
+use std::borrow::Cow;
 
 use super::line::{self, Property, unfold};
 use super::spans::{CUT, Calendar, Component, FOLDED, Kind, LOOSE_END, Line, NOT_UTF8, line_number};
@@ -24,6 +24,18 @@ pub struct Limits {
     pub components: usize,
     /// Properties of one component, without its inner components'.
     pub properties: usize,
+}
+
+impl Limits {
+    /// For text that has passed the limits before: a copy that is held is never refused because they have changed.
+    pub const NONE: Self = Self {
+        size: usize::MAX,
+        lines: usize::MAX,
+        line: usize::MAX,
+        depth: usize::MAX,
+        components: usize::MAX,
+        properties: usize::MAX,
+    };
 }
 
 impl Default for Limits {
@@ -82,6 +94,7 @@ impl<'text> Calendar<'text> {
             open: Vec::new(),
             beyond_ascii: 0,
             not_utf8: 0,
+            loose: 0,
         };
         scan.run(body_start)?;
         Ok(Self { text, body_start, lines: scan.lines, components: scan.components })
@@ -106,9 +119,9 @@ fn body_start(text: &[u8]) -> Result<usize, Malformed> {
 }
 
 /// A component whose `END` has not come yet.
-struct Open {
+struct Open<'text> {
     component: usize,
-    name: Range<usize>,
+    name: Cow<'text, [u8]>,
     properties: usize,
 }
 
@@ -119,78 +132,94 @@ struct Scan<'text, 'limits> {
     utf8: bool,
     lines: Vec<Line>,
     components: Vec<Component>,
-    open: Vec<Open>,
+    open: Vec<Open<'text>>,
     beyond_ascii: usize,
     not_utf8: usize,
+    /// Line ends that are not CRLF: by so much the text grows when it is mended.
+    loose: usize,
 }
 
-impl Scan<'_, '_> {
+impl<'text> Scan<'text, '_> {
     fn run(&mut self, body_start: usize) -> Result<(), Malformed> {
-        let mut start = body_start;
-        let mut flags = 0u8;
+        let (mut start, mut physical) = (body_start, body_start);
+        let (mut flags, mut loose_folds) = (0u8, 0);
         let rest = self.text.get(body_start..).unwrap_or_default();
         // One iterator over all line ends keeps the vector unit busy; a search per line would start it anew.
         let mut line_ends = memchr::memchr_iter(b'\n', rest).map(|at| body_start + at);
-        let mut physical = body_start;
         while physical < self.text.len() {
             let newline = line_ends.next();
             let stop = newline.unwrap_or(self.text.len());
-            let returned = stop > physical && self.text.get(stop - 1) == Some(&b'\r');
-            let loose = newline.is_none() || !returned;
-            let end = if returned { stop - 1 } else { stop };
+            let mut end = stop;
+            while end > physical && self.text.get(end - 1) == Some(&b'\r') {
+                end -= 1;
+            }
+            let loose = newline.is_none() || stop - end != 1;
             flags |= u8::from(loose) * LOOSE_END;
             physical = stop + usize::from(newline.is_some());
             // The next physical line belongs to this one if it begins with a fold.
-            if matches!(self.text.get(physical), Some(b' ' | b'\t')) {
+            if matches!(self.text.get(physical), Some(b' ' | b'\t')) || self.blank_before_fold(physical) {
                 flags |= FOLDED;
+                loose_folds += usize::from(loose);
                 within(physical - start, self.limits.line, "bytes in one line")?;
                 continue;
             }
+            self.loose += usize::from(loose);
+            // Counted as it will be when it is mended.
+            within(end - start + loose_folds, self.limits.line, "bytes in one line")?;
             self.line(start, end, flags)?;
-            start = physical;
-            flags = 0;
+            self.loose += loose_folds;
+            (start, flags, loose_folds) = (physical, 0, 0);
         }
         self.finish()
     }
 
+    /// Whether an empty line stands at `at` and a fold behind it: the fold goes on with what was before.
+    fn blank_before_fold(&self, at: usize) -> bool {
+        let rest = self.text.get(at..).unwrap_or_default();
+        let returns = rest.iter().take_while(|byte| **byte == b'\r').count();
+        rest.get(returns) == Some(&b'\n') && matches!(rest.get(returns + 1), Some(b' ' | b'\t' | b'\r' | b'\n')) && {
+            // Several empty lines are skipped one by one.
+            let after = rest.get(returns + 1..).unwrap_or_default();
+            matches!(after.iter().find(|byte| !matches!(byte, b'\r' | b'\n')), Some(b' ' | b'\t'))
+        }
+    }
+
     fn finish(&self) -> Result<(), Malformed> {
         if let Some(open) = self.open.last() {
-            let name = self.text.get(open.name.clone()).unwrap_or_default();
-            return Err(Malformed::Truncated { inside: usual_name(name) });
+            return Err(Malformed::Truncated { inside: usual_name(&open.name) });
         }
+        within(self.text.len() + self.loose, self.limits.size, "bytes")?;
         // A stray broken byte is somebody's typo and stays; a text that is mostly broken is in another charset, and
         // every name in it would come out as rubbish.
         if self.not_utf8 * 2 > self.beyond_ascii { Err(Malformed::WrongCharset) } else { Ok(()) }
     }
 
     fn line(&mut self, start: usize, end: usize, mut flags: u8) -> Result<(), Malformed> {
-        within(end - start, self.limits.line, "bytes in one line")?;
         within(self.lines.len() + 1, self.limits.lines, "lines")?;
         let raw = self.text.get(start..end).unwrap_or_default();
-        if !self.utf8 {
+        let (mut property, name_len) = classify(raw, flags);
+        // Text around the calendar: no client reads it, and it is no part of one.
+        if self.open.is_empty() && !matches!(property, Property::Begin | Property::End | Property::Blank) {
+            property = Property::Junk;
+        }
+        let kept = !matches!(property, Property::Junk | Property::Blank);
+        if kept && !self.utf8 {
             flags |= self.charset(raw);
         }
-        let (property, name_len) = classify(raw, flags);
         #[expect(clippy::cast_possible_truncation, reason = "scan() refuses texts beyond u32 offsets")]
         self.lines.push(Line { start: start as u32, end: end as u32, name_len, property, flags });
         match property {
-            Property::Begin => self.begin(start, end, name_len),
-            Property::End => self.end(start, end, name_len),
-            Property::Junk | Property::Blank => Ok(()),
-            _ => self.property(),
+            Property::Begin => self.begin(start, component_name(raw)),
+            Property::End => self.end(start, &component_name(raw)),
+            _ if kept => self.property(),
+            _ => Ok(()),
         }
     }
 
     fn property(&mut self) -> Result<(), Malformed> {
-        if let Some(open) = self.open.last_mut() {
-            open.properties += 1;
-            return within(open.properties, self.limits.properties, "properties in one component");
-        }
-        // Text around the calendar: no client reads it, and it is no part of one.
-        if let Some(line) = self.lines.last_mut() {
-            line.property = Property::Junk;
-        }
-        Ok(())
+        let Some(open) = self.open.last_mut() else { return Ok(()) };
+        open.properties += 1;
+        within(open.properties, self.limits.properties, "properties in one component")
     }
 
     fn charset(&mut self, raw: &[u8]) -> u8 {
@@ -208,9 +237,8 @@ impl Scan<'_, '_> {
         }
     }
 
-    fn begin(&mut self, start: usize, end: usize, name_len: u16) -> Result<(), Malformed> {
-        let name = self.component_name(start, end, name_len);
-        let kind = Kind::of(self.text.get(name.clone()).unwrap_or_default());
+    fn begin(&mut self, start: usize, name: Cow<'text, [u8]>) -> Result<(), Malformed> {
+        let kind = Kind::of(&name);
         let depth = self.open.len();
         if (depth == 0) != (kind == Kind::Calendar) {
             return Err(self.unbalanced(start));
@@ -223,25 +251,14 @@ impl Scan<'_, '_> {
         Ok(())
     }
 
-    fn end(&mut self, start: usize, end: usize, name_len: u16) -> Result<(), Malformed> {
-        let name = self.component_name(start, end, name_len);
-        let name = self.text.get(name).unwrap_or_default();
-        let Some(open) = self.open.pop() else { return Err(self.unbalanced(start)) };
-        if !self.text.get(open.name).unwrap_or_default().eq_ignore_ascii_case(name) {
+    fn end(&mut self, start: usize, name: &[u8]) -> Result<(), Malformed> {
+        let Some(open) = self.open.pop().filter(|open| open.name.eq_ignore_ascii_case(name)) else {
             return Err(self.unbalanced(start));
-        }
+        };
         if let Some(component) = self.components.get_mut(open.component) {
             component.end = self.lines.len() - 1;
         }
         Ok(())
-    }
-
-    /// The span of the component's name in a `BEGIN` or `END` line; white space around it is no part of it.
-    fn component_name(&self, start: usize, end: usize, name_len: u16) -> Range<usize> {
-        let value = start + usize::from(name_len) + 1;
-        let text = self.text.get(value..end).unwrap_or_default();
-        let lead = text.len() - text.trim_ascii_start().len();
-        value + lead..value + lead + text.trim_ascii().len()
     }
 
     fn unbalanced(&self, at: usize) -> Malformed {
@@ -249,19 +266,31 @@ impl Scan<'_, '_> {
     }
 }
 
-/// What kind of line `raw` is, and how long its name is where the name lies before any fold.
+/// The component that a `BEGIN` or `END` line names; white space around it is no part of it.
+fn component_name(raw: &[u8]) -> Cow<'_, [u8]> {
+    let value = |line: &[u8]| line::value_start(line, 0).unwrap_or(line.len());
+    match unfold(raw) {
+        Cow::Borrowed(line) => Cow::Borrowed(line.get(value(line)..).unwrap_or_default().trim_ascii()),
+        Cow::Owned(line) => Cow::Owned(line.get(value(&line)..).unwrap_or_default().trim_ascii().to_vec()),
+    }
+}
+
+/// What kind of line `raw` is, and how long its name is where no fold stands in it or right behind it.
 fn classify(raw: &[u8], flags: u8) -> (Property, u16) {
     if let Some(name_end) = line::name_end(raw) {
         let Ok(name_len) = u16::try_from(name_end) else { return (Property::Junk, 0) };
-        let property = Property::of(raw.get(..name_end).unwrap_or_default());
-        return (property, name_len);
+        return (Property::of(raw.get(..name_end).unwrap_or_default()), name_len);
     }
     if raw.trim_ascii().is_empty() {
         return (Property::Blank, 0);
     }
-    // The fold may lie inside the name or the parameters' quotes.
-    if flags & FOLDED != 0 && line::name_end(&unfold(raw)).is_some() {
-        return (Property::Other, 0);
+    // The fold may lie inside the name, before the colon (old Mozilla calendars have one in every line), or inside the
+    // parameters' quotes.
+    if flags & FOLDED != 0 {
+        let unfolded = unfold(raw);
+        if let Some(name_end) = line::name_end(&unfolded) {
+            return (Property::of(unfolded.get(..name_end).unwrap_or_default()), 0);
+        }
     }
     (Property::Junk, 0)
 }

@@ -119,7 +119,8 @@ impl<'text> Calendar<'text> {
         self.text.get(line.span()).unwrap_or_default()
     }
 
-    /// The property name of `line` as written; empty for a line whose name is folded, or that is no content line.
+    /// The property name of `line` as written; empty for a line whose name has a fold in it or behind it, or that is no
+    /// content line.
     pub fn name(&self, line: &Line) -> &'text [u8] {
         self.raw(line).get(..usize::from(line.name_len)).unwrap_or_default()
     }

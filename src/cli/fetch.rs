@@ -33,7 +33,7 @@ pub(super) async fn fetch(named: &str, allow_private: bool, place: &Place) -> an
             for line in remarks(&answer) {
                 eprintln!("calferry: {line}");
             }
-            let calendar = Calendar::scan(&answer.text, &limits)?;
+            let calendar = Calendar::scan(&answer.text, &Limits::NONE)?;
             write_out(&publish_mended(&calendar, &presentation))
         }
         Err(error) => Err(anyhow!("{error}. {}", error.advice())),

@@ -69,12 +69,14 @@ pub fn mend_answer(
 ) -> Result<MendedAnswer, Malformed> {
     let calendar = Calendar::scan(text, limits)?;
     let earlier = if calendar.has_undated_entries() { earlier() } else { None };
-    let earlier = earlier.as_deref().and_then(|earlier| Calendar::scan(earlier, limits).ok());
+    let earlier = earlier.as_deref().and_then(|earlier| Calendar::scan(earlier, &Limits::NONE).ok());
     let mended = mend(&calendar, earlier.as_ref(), secrets);
     let named = mended.junk.iter().take(NAMED).filter_map(|index| calendar.lines().get(*index));
     let (junk_lines, junk) = (named.map(|line| calendar.line_number(line)).collect(), mended.junk.len());
     let (entries, broken_characters) = (calendar.entries(), calendar.broken_characters());
     let text = mended.edits.apply(calendar.text());
+    // What is stored must be readable when it is published: nothing else may take the place of a good copy.
+    Calendar::scan(&text, &Limits::NONE)?;
     let digest = *blake3::hash(&text).as_bytes();
     Ok(MendedAnswer { text, digest, entries, junk_lines, junk, secret: mended.secret.len(), broken_characters })
 }

@@ -16,7 +16,7 @@ pub(super) fn unpack(packed: &[u8], digest: &[u8; 32]) -> Result<Vec<u8>, StoreE
     let (length, packed) = packed.split_at_checked(8).ok_or(StoreError::DamagedCopy)?;
     let length = length.try_into().map(u64::from_le_bytes).unwrap_or_default();
     // A damaged length must not ask for all memory there is.
-    let length = usize::try_from(length).ok().filter(|length| *length <= 1 << 30).ok_or(StoreError::DamagedCopy)?;
+    let length = usize::try_from(length).ok().filter(|length| *length <= 1 << 32).ok_or(StoreError::DamagedCopy)?;
     let text = zstd::bulk::decompress(packed, length).map_err(|_| StoreError::DamagedCopy)?;
     if blake3::hash(&text).as_bytes() == digest { Ok(text) } else { Err(StoreError::DamagedCopy) }
 }

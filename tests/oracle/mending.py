@@ -58,7 +58,9 @@ def mend_stamp(properties: dict[bytes, Expected]) -> None:
         return
     # A DTSTAMP must be in UTC; one that is not cannot be compared.
     if not UTC_TIME.fullmatch(stamp.line.value) or stamp.line.value > revised:
-        stamp.unfolded = stamp.line.head + revised
+        head = stamp.line.head
+        # Parameters that speak of the old time go with it.
+        stamp.unfolded = (head.split(b";")[0] + b":" if NOT_UTC.search(head) else head) + revised
         stamp.folded = stamp.unfolded + b"\r\n" if len(stamp.line.pieces) == 1 else None
 
 

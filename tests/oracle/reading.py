@@ -9,8 +9,9 @@ from dataclasses import dataclass
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 BLANK = b" \t\r\n\f"
 
-# A name, parameters in which quotes are balanced, and a colon outside them.
-CONTENT_LINE = re.compile(rb'([A-Za-z0-9-]+)((?:;(?:[^":]|"[^"]*")*)?):')
+# A name, parameters in which quotes are balanced, and a colon outside them. Names with `_` and `.` are written too,
+# against the grammar.
+CONTENT_LINE = re.compile(rb'([A-Za-z0-9._-]+)((?:;(?:[^":]|"[^"]*")*)?):')
 
 # What calferry says it takes at most, by what it counts.
 CAPS = {"bytes": 64 << 20, "lines": 3_000_000, "bytes in one line": 1 << 20, "components inside one another": 8,
@@ -73,16 +74,21 @@ def is_utf8(text: bytes) -> bool:
 
 
 def lines(text: bytes) -> list[Line]:
-    """The logical lines of `text` from `BEGIN:VCALENDAR` on, whether lines end with CRLF or LF."""
+    """The logical lines of `text` from `BEGIN:VCALENDAR` on, whether lines end with CRLF, LF, or CR CR LF.
+
+    An empty line before a fold is passed over: what is folded goes on with what was before.
+    """
     text = text.removeprefix(BYTE_ORDER_MARK)
     body = text.lstrip(BLANK)
     number = text[: len(text) - len(body)].count(b"\n")
-    *physical, last = re.split(rb"\r?\n", body)
+    *physical, last = re.split(rb"\r*\n", body)
     # Text may end without a line end, or with half of one.
-    physical += [last.removesuffix(b"\r")] if last else []
+    physical += [last.rstrip(b"\r")] if last else []
     found: list[Line] = []
     for number, piece in enumerate(physical, number + 1):
         if found and piece[:1] in (b" ", b"\t"):
+            while found[-1].pieces == [b""] and len(found) > 1:
+                found.pop()
             found[-1].pieces.append(piece)
         else:
             found.append(Line(number, [piece]))
@@ -122,7 +128,7 @@ def reasons_to_refuse(text: bytes) -> set[str]:
         reasons.add("it does not begin with BEGIN:VCALENDAR")
     if text[:2] in (b"\xff\xfe", b"\xfe\xff", b"B\0", b"\0B"):  # UTF-16, with or without its mark
         reasons.add("its text is not UTF-8")
-    beyond_ascii = [line.unfolded for line in found if not line.unfolded.isascii()]
+    beyond_ascii = [line.unfolded for line in content_lines(text) if not line.unfolded.isascii()]
     if sum(not is_utf8(line) for line in beyond_ascii) * 2 > len(beyond_ascii):
         reasons.add("its text is not UTF-8")
     return reasons | reasons_in_structure(text, found)
