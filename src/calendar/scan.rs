@@ -173,15 +173,17 @@ impl<'text> Scan<'text, '_> {
         self.finish()
     }
 
-    /// Whether an empty line stands at `at` and a fold behind it: the fold goes on with what was before.
+    /// Whether an empty line stands at `at` and, behind it or more of them, a fold with something in it: that goes on with
+    /// what was before. Empty lines are passed one by one.
     fn blank_before_fold(&self, at: usize) -> bool {
         let rest = self.text.get(at..).unwrap_or_default();
-        let returns = rest.iter().take_while(|byte| **byte == b'\r').count();
-        rest.get(returns) == Some(&b'\n') && matches!(rest.get(returns + 1), Some(b' ' | b'\t' | b'\r' | b'\n')) && {
-            // Several empty lines are skipped one by one.
-            let after = rest.get(returns + 1..).unwrap_or_default();
-            matches!(after.iter().find(|byte| !matches!(byte, b'\r' | b'\n')), Some(b' ' | b'\t'))
+        if !matches!(rest.first(), Some(b'\r' | b'\n')) {
+            return false;
         }
+        let Some(first) = rest.iter().position(|byte| !matches!(byte, b'\r' | b'\n')) else { return false };
+        let fold = rest.get(first..).unwrap_or_default();
+        let fold = fold.split(|byte| *byte == b'\n').next().unwrap_or_default();
+        matches!(fold.first(), Some(b' ' | b'\t')) && !fold.trim_ascii().is_empty()
     }
 
     fn finish(&self) -> Result<(), Malformed> {

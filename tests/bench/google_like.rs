@@ -25,7 +25,7 @@ fn event(out: &mut String, index: usize, stamp: &str) {
     let (year, month, day, hour) = (2024 + index % 4, 1 + index / 4 % 12, 1 + index % 28, index % 24);
     let date = format!("{year}{month:02}{day:02}");
     out.push_str("BEGIN:VEVENT\r\n");
-    if index % 4 == 0 {
+    if index.is_multiple_of(4) {
         let _ = write!(
             out,
             "DTSTART;TZID=Asia/Shanghai:{date}T{hour:02}3000\r\nDTEND;TZID=Asia/Shanghai:{date}T{hour:02}5500\r\n\
@@ -41,21 +41,30 @@ fn event(out: &mut String, index: usize, stamp: &str) {
         (index as u128 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835)
     );
     for guest in 0..2 + index % 2 {
-        line(out, &format!(
-            "ATTENDEE;CUTYPE=INDIVIDUAL;ROLE=REQ-PARTICIPANT;PARTSTAT=ACCEPTED;CN=Guest {guest} \
+        line(
+            out,
+            &format!(
+                "ATTENDEE;CUTYPE=INDIVIDUAL;ROLE=REQ-PARTICIPANT;PARTSTAT=ACCEPTED;CN=Guest {guest} \
              of {index};X-NUM-GUESTS=0:mailto:guest{guest}.of{index}@example.com"
-        ));
+            ),
+        );
     }
     let _ = write!(out, "CREATED:{date}T010000Z\r\n");
     let id = 80_000_000_000 + index;
-    if index % 3 == 0 {
-        line(out, &format!(
-            "DESCRIPTION:──────────\\n\\n林演示 邀请您参加预先安排的 Zoom 会议。\\n\\n加入 Zoom 会议\\n\
+    if index.is_multiple_of(3) {
+        line(
+            out,
+            &format!(
+                "DESCRIPTION:──────────\\n\\n林演示 邀请您参加预先安排的 Zoom 会议。\\n\\n加入 Zoom 会议\\n\
              https://us06web.zoom.us/j/{id}?pwd=ZyXwVuTsRqPoNmLkJiHgFeDcBa{index}.1\\n\\n会议号: {id}\\n\
              密码: 118822\\n\\n---\\n\\n手机一键拨号\\n+862100000000\\,\\,{id}#\\,\\,\\,\\,*118822# 中国\\n\\n──────────"
-        ));
+            ),
+        );
     } else {
-        line(out, &format!("DESCRIPTION:Weekly critique {index}\\, bring <i>one</i> screen\\; notes are in the document."));
+        line(
+            out,
+            &format!("DESCRIPTION:Weekly critique {index}\\, bring <i>one</i> screen\\; notes are in the document."),
+        );
     }
     let _ = write!(out, "LAST-MODIFIED:{date}T094501Z\r\n");
     line(out, &format!("LOCATION:https://us06web.zoom.us/j/{id}?pwd=ZyXwVuTsRqPoNmLkJiHgFeDcBa{index}.1"));

@@ -11,6 +11,10 @@ use calferry::calendar::{Calendar, Limits};
 use calferry::feed::{Presentation, publish};
 use divan::counter::BytesCount;
 
+/// The program's own.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 static FEED: LazyLock<Vec<u8>> = LazyLock::new(|| google_like::google_like(20_000, "20261122T070312Z"));
 
 fn main() {

@@ -13,6 +13,8 @@ BLANK = b" \t\r\n\f"
 # against the grammar.
 CONTENT_LINE = re.compile(rb'([A-Za-z0-9._-]+)((?:;(?:[^":]|"[^"]*")*)?):')
 
+EMPTY_BEFORE_FOLD = re.compile(rb"\n\r*\n[ \t]")
+
 # What calferry says it takes at most, by what it counts.
 CAPS = {"bytes": 64 << 20, "lines": 3_000_000, "bytes in one line": 1 << 20, "components inside one another": 8,
         "components": 400_000, "properties in one component": 20_000}
@@ -86,7 +88,8 @@ def lines(text: bytes) -> list[Line]:
     physical += [last.rstrip(b"\r")] if last else []
     found: list[Line] = []
     for number, piece in enumerate(physical, number + 1):
-        if found and piece[:1] in (b" ", b"\t"):
+        behind_empty_line = bool(found) and found[-1].pieces == [b""]
+        if found and piece[:1] in (b" ", b"\t") and (piece.strip(BLANK) or not behind_empty_line):
             while found[-1].pieces == [b""] and len(found) > 1:
                 found.pop()
             found[-1].pieces.append(piece)
@@ -115,7 +118,7 @@ def for_readers(text: bytes) -> bytes:
     found = content_lines(text)
     if any(line.cuts_a_character for line in found):
         return b"".join(line.unfolded + b"\r\n" for line in found)
-    if len(found) < sum(not line.is_blank for line in lines(text)):
+    if len(found) < sum(not line.is_blank for line in lines(text)) or EMPTY_BEFORE_FOLD.search(text):
         return b"".join(line.folded for line in found)
     return text
 
