@@ -40,9 +40,7 @@ pub fn mend(calendar: &Calendar<'_>, earlier: Option<&Calendar<'_>>, secrets: &[
 
 /// `rewritten` are the indexes of lines that come out new as a whole.
 fn mend_lines(calendar: &Calendar<'_>, secrets: &[Vec<u8>], rewritten: &HashSet<usize>, mended: &mut Mended) {
-    let secrets = Secrets::new(secrets);
-    let mut depth = 0usize;
-    for (index, line) in calendar.lines().iter().enumerate() {
+    for (index, line) in calendar.notable() {
         let whole = line.span().start..calendar.next_start(index);
         match line.property() {
             Property::Junk => {
@@ -51,18 +49,25 @@ fn mend_lines(calendar: &Calendar<'_>, secrets: &[Vec<u8>], rewritten: &HashSet<
             }
             // With METHOD, DTSTAMP means "when this answer was made" (RFC 5545 §3.8.7.2) and ATTENDEE is forbidden
             // (RFC 5546 §3.2.1); without it, both are right as they stand.
-            Property::Method if depth == 1 => mended.edits.drop(whole),
-            Property::Blank => mended.edits.drop(whole),
-            Property::Begin | Property::End => {
-                depth = if line.property() == Property::Begin { depth + 1 } else { depth.saturating_sub(1) };
-                mend_ends(calendar, line, whole, &mut mended.edits);
-            }
-            _ if secrets.in_line(calendar.raw(line), line.has(FOLDED)) => {
-                mended.secret.push(index);
-                mended.edits.drop(whole);
-            }
+            Property::Method | Property::Blank => mended.edits.drop(whole),
             _ if rewritten.contains(&index) => {}
             _ => mend_ends(calendar, line, whole, &mut mended.edits),
+        }
+    }
+    drop_secrets(calendar, secrets, mended);
+}
+
+fn drop_secrets(calendar: &Calendar<'_>, secrets: &[Vec<u8>], mended: &mut Mended) {
+    let secrets = Secrets::new(secrets);
+    if secrets.finders.is_empty() {
+        return;
+    }
+    for (index, line) in calendar.lines().iter().enumerate() {
+        let goes_anyway = matches!(line.property(), Property::Junk | Property::Blank | Property::Method);
+        let structure = matches!(line.property(), Property::Begin | Property::End);
+        if !goes_anyway && !structure && secrets.in_line(calendar.raw(line), line.has(FOLDED)) {
+            mended.secret.push(index);
+            mended.edits.drop(line.span().start..calendar.next_start(index));
         }
     }
 }
@@ -94,14 +99,6 @@ fn mend_ends(calendar: &Calendar<'_>, line: &Line, whole: Range<usize>, edits: &
     }
 }
 
-/// The properties that say when a component was last changed.
-#[derive(Default, Clone, Copy)]
-struct Stamps {
-    dtstamp: Option<usize>,
-    last_modified: Option<usize>,
-    created: Option<usize>,
-}
-
 /// Returns the indexes of the lines that it writes anew as a whole.
 fn mend_stamps(calendar: &Calendar<'_>, earlier: Option<&Calendar<'_>>, edits: &mut Edits) -> HashSet<usize> {
     let mut first_seen = FirstSeen { earlier, by_content: None };
@@ -110,12 +107,10 @@ fn mend_stamps(calendar: &Calendar<'_>, earlier: Option<&Calendar<'_>>, edits: &
         if !matches!(component.kind, Kind::Event | Kind::Entry) {
             continue;
         }
-        let stamps = stamps(calendar, component);
-        let Some((index, line)) = stamps.dtstamp.and_then(|index| Some((index, calendar.lines().get(index)?))) else {
-            continue;
-        };
+        let Some(line) = calendar.stamp(component.stamps.dtstamp) else { continue };
+        let index = component.stamps.dtstamp as usize;
         let now = Value::of(calendar, line);
-        let time = match stamps.revised(calendar) {
+        let time = match revised(calendar, component) {
             Some(revised) => now.later_than(&revised).then(|| revised.patch()),
             None => first_seen
                 .stamp(calendar, component)
@@ -150,42 +145,20 @@ fn restamped(calendar: &Calendar<'_>, line: &Line, time: &[u8]) -> Box<[u8]> {
     folded.into()
 }
 
-fn stamps(calendar: &Calendar<'_>, component: &Component) -> Stamps {
-    let mut stamps = Stamps::default();
-    for (index, line) in calendar.properties(component) {
-        match line.property() {
-            Property::Dtstamp => stamps.dtstamp = stamps.dtstamp.or(Some(index)),
-            Property::LastModified => stamps.last_modified = stamps.last_modified.or(Some(index)),
-            Property::Created => stamps.created = stamps.created.or(Some(index)),
-            _ => {}
-        }
-    }
-    stamps
-}
-
-impl Stamps {
-    /// Whether the last revision's time is nowhere told.
-    fn undated(&self, calendar: &Calendar<'_>) -> bool {
-        self.dtstamp.is_some() && self.revised(calendar).is_none()
-    }
-
-    /// The time of the last revision as the calendar itself tells it: LAST-MODIFIED, else CREATED.
-    fn revised<'text>(&self, calendar: &Calendar<'text>) -> Option<Value<'text>> {
-        [self.last_modified, self.created]
-            .into_iter()
-            .flatten()
-            .filter_map(|index| calendar.lines().get(index))
-            .map(|line| Value::of(calendar, line))
-            .find(|value| is_utc_time(&value.text))
-    }
+/// The time of the last revision as the calendar itself tells it: LAST-MODIFIED, else CREATED.
+fn revised<'text>(calendar: &Calendar<'text>, component: &Component) -> Option<Value<'text>> {
+    [component.stamps.last_modified, component.stamps.created]
+        .into_iter()
+        .filter_map(|index| calendar.stamp(index))
+        .map(|line| Value::of(calendar, line))
+        .find(|value| is_utc_time(&value.text))
 }
 
 impl Calendar<'_> {
     /// Whether any entry has a DTSTAMP but neither LAST-MODIFIED nor CREATED, as Outlook's have.
     pub fn has_undated_entries(&self) -> bool {
-        let mut entries =
-            self.components().iter().filter(|component| matches!(component.kind, Kind::Event | Kind::Entry));
-        entries.any(|component| stamps(self, component).undated(self))
+        let mut entries = self.components().iter().filter(|entry| matches!(entry.kind, Kind::Event | Kind::Entry));
+        entries.any(|entry| entry.stamps.dtstamp != 0 && revised(self, entry).is_none())
     }
 }
 
@@ -237,7 +210,7 @@ impl FirstSeen<'_, '_> {
             let entries = earlier.components().iter().filter(|entry| matches!(entry.kind, Kind::Event | Kind::Entry));
             entries
                 .filter_map(|entry| {
-                    let dtstamp = earlier.lines().get(stamps(earlier, entry).dtstamp?)?;
+                    let dtstamp = earlier.stamp(entry.stamps.dtstamp)?;
                     Some((content(earlier, entry), Value::of(earlier, dtstamp).text.into_owned()))
                 })
                 .collect()

@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 
 use super::line::{self, Property, unfold};
-use super::spans::{CUT, Calendar, Component, FOLDED, Kind, LOOSE_END, Line, NOT_UTF8, line_number};
+use super::spans::{CUT, Calendar, Component, FOLDED, Kind, LOOSE_END, Line, NOT_UTF8, Stamps, line_number};
 
 /// How much of a calendar is looked at before it is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,13 +91,14 @@ impl<'text> Calendar<'text> {
             // A real line has some 40 bytes; a wrong guess costs one reallocation.
             lines: Vec::with_capacity((text.len() / 40).min(limits.lines)),
             components: Vec::new(),
+            notable: Vec::new(),
             open: Vec::new(),
             beyond_ascii: 0,
             not_utf8: 0,
             loose: 0,
         };
         scan.run(body_start)?;
-        Ok(Self { text, body_start, lines: scan.lines, components: scan.components })
+        Ok(Self { text, body_start, lines: scan.lines, components: scan.components, notable: scan.notable })
     }
 }
 
@@ -123,6 +124,15 @@ struct Open<'text> {
     component: usize,
     name: Cow<'text, [u8]>,
     properties: usize,
+    stamps: Stamps,
+}
+
+/// Whether `property` is read and written by this program as the calendar's own.
+fn is_of_calendar(property: Property) -> bool {
+    matches!(
+        property,
+        Property::Method | Property::Name | Property::XWrCalname | Property::RefreshInterval | Property::XPublishedTtl
+    )
 }
 
 struct Scan<'text, 'limits> {
@@ -132,6 +142,7 @@ struct Scan<'text, 'limits> {
     utf8: bool,
     lines: Vec<Line>,
     components: Vec<Component>,
+    notable: Vec<u32>,
     open: Vec<Open<'text>>,
     beyond_ascii: usize,
     not_utf8: usize,
@@ -199,29 +210,50 @@ impl<'text> Scan<'text, '_> {
     fn line(&mut self, start: usize, end: usize, mut flags: u8) -> Result<(), Malformed> {
         within(self.lines.len() + 1, self.limits.lines, "lines")?;
         let raw = self.text.get(start..end).unwrap_or_default();
-        let (mut property, name_len) = classify(raw, flags);
-        // Text around the calendar: no client reads it, and it is no part of one.
-        if self.open.is_empty() && !matches!(property, Property::Begin | Property::End | Property::Blank) {
-            property = Property::Junk;
-        }
+        let (property, name_len) = classify(raw, flags);
+        let property = self.in_place(property);
         let kept = !matches!(property, Property::Junk | Property::Blank);
         if kept && !self.utf8 {
             flags |= self.charset(raw);
         }
         #[expect(clippy::cast_possible_truncation, reason = "scan() refuses texts beyond u32 offsets")]
-        self.lines.push(Line { start: start as u32, end: end as u32, name_len, property, flags });
+        let (index, span) = (self.lines.len() as u32, (start as u32, end as u32));
+        if !kept || flags & (LOOSE_END | CUT) != 0 || is_of_calendar(property) {
+            self.notable.push(index);
+        }
+        self.lines.push(Line { start: span.0, end: span.1, name_len, property, flags });
         match property {
             Property::Begin => self.begin(start, component_name(raw)),
             Property::End => self.end(start, &component_name(raw)),
-            _ if kept => self.property(),
+            _ if kept => self.property(property, index),
             _ => Ok(()),
         }
     }
 
-    fn property(&mut self) -> Result<(), Malformed> {
+    /// What `property` is where it stands.
+    fn in_place(&self, property: Property) -> Property {
+        match self.open.len() {
+            // Text around the calendar: no client reads it, and it is no part of one.
+            0 if !matches!(property, Property::Begin | Property::End | Property::Blank) => Property::Junk,
+            // In another component these are others' names for something else.
+            depth if depth != 1 && is_of_calendar(property) => Property::Other,
+            _ => property,
+        }
+    }
+
+    fn property(&mut self, property: Property, index: u32) -> Result<(), Malformed> {
         let Some(open) = self.open.last_mut() else { return Ok(()) };
         open.properties += 1;
-        within(open.properties, self.limits.properties, "properties in one component")
+        let stamp = match property {
+            Property::Dtstamp => &mut open.stamps.dtstamp,
+            Property::LastModified => &mut open.stamps.last_modified,
+            Property::Created => &mut open.stamps.created,
+            _ => return within(open.properties, self.limits.properties, "properties in one component"),
+        };
+        if *stamp == 0 {
+            *stamp = index;
+        }
+        Ok(())
     }
 
     fn charset(&mut self, raw: &[u8]) -> u8 {
@@ -248,8 +280,8 @@ impl<'text> Scan<'text, '_> {
         within(depth + 1, self.limits.depth, "components inside one another")?;
         within(self.components.len() + 1, self.limits.components, "components")?;
         let begin = self.lines.len() - 1;
-        self.open.push(Open { component: self.components.len(), name, properties: 0 });
-        self.components.push(Component { kind, begin, end: begin, depth });
+        self.open.push(Open { component: self.components.len(), name, properties: 0, stamps: Stamps::default() });
+        self.components.push(Component { kind, begin, end: begin, depth, stamps: Stamps::default() });
         Ok(())
     }
 
@@ -259,6 +291,7 @@ impl<'text> Scan<'text, '_> {
         };
         if let Some(component) = self.components.get_mut(open.component) {
             component.end = self.lines.len() - 1;
+            component.stamps = open.stamps;
         }
         Ok(())
     }

@@ -77,6 +77,17 @@ pub struct Component {
     pub end: usize,
     /// How many components it stands in: 0 for `VCALENDAR`.
     pub depth: usize,
+    /// Its properties that say when it was last changed.
+    pub(super) stamps: Stamps,
+}
+
+/// The first of each of the properties that say when a component was last changed, by the index of its line. 0 is none:
+/// the first line of all is `BEGIN:VCALENDAR`.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Stamps {
+    pub(super) dtstamp: u32,
+    pub(super) last_modified: u32,
+    pub(super) created: u32,
 }
 
 /// A calendar as spans of the text it was read from.
@@ -86,6 +97,7 @@ pub struct Calendar<'text> {
     pub(super) body_start: usize,
     pub(super) lines: Vec<Line>,
     pub(super) components: Vec<Component>,
+    pub(super) notable: Vec<u32>,
 }
 
 impl<'text> Calendar<'text> {
@@ -107,6 +119,17 @@ impl<'text> Calendar<'text> {
     /// All components in the order of their `BEGIN` lines.
     pub fn components(&self) -> &[Component] {
         &self.components
+    }
+
+    /// The lines, with their indexes, that mending or presenting may touch: the calendar's own METHOD, name and refresh
+    /// interval, all that are no content line, and all whose line ends or folds are not as they should be.
+    pub fn notable(&self) -> impl Iterator<Item = (usize, &Line)> {
+        self.notable.iter().filter_map(|index| Some((*index as usize, self.lines.get(*index as usize)?)))
+    }
+
+    /// The line that a [`Stamps`] names.
+    pub(super) fn stamp(&self, index: u32) -> Option<&Line> {
+        if index == 0 { None } else { self.lines.get(index as usize) }
     }
 
     /// How many events, to-dos and journal entries it has: what a reader would miss.
@@ -135,21 +158,6 @@ impl<'text> Calendar<'text> {
     /// Where the line behind `index` begins: the end of this line's line end.
     pub fn next_start(&self, index: usize) -> usize {
         self.lines.get(index + 1).map_or(self.text.len(), |next| next.span().start)
-    }
-
-    /// The lines of `component` itself, between `BEGIN` and `END`, without its inner components'.
-    pub fn properties(&self, component: &Component) -> impl Iterator<Item = (usize, &Line)> {
-        let mut inner = 0usize;
-        (component.begin + 1..component.end).filter_map(move |index| {
-            let line = self.lines.get(index)?;
-            match line.property {
-                Property::Begin => inner += 1,
-                Property::End => inner = inner.saturating_sub(1),
-                _ if inner == 0 => return Some((index, line)),
-                _ => {}
-            }
-            None
-        })
     }
 
     /// The physical line number, from 1, at which `line` begins.

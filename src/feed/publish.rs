@@ -56,8 +56,7 @@ fn present(calendar: &Calendar<'_>, presentation: &Presentation, edits: &mut Edi
         push_line("X-PUBLISHED-TTL", &refresh, &mut head);
     }
     let Some(root) = calendar.components().first().filter(|_| !head.is_empty()) else { return };
-    let mut insert_at = None;
-    for (index, line) in calendar.properties(root) {
+    for (index, line) in calendar.notable().filter(|(index, _)| (root.begin..root.end).contains(index)) {
         let replaced = match line.property() {
             Property::XWrCalname | Property::Name => presentation.name.is_some(),
             Property::RefreshInterval | Property::XPublishedTtl => presentation.refresh.is_some(),
@@ -67,13 +66,9 @@ fn present(calendar: &Calendar<'_>, presentation: &Presentation, edits: &mut Edi
             edits.drop(line.span().start..calendar.next_start(index));
         }
     }
-    for line in calendar.lines().get(root.begin + 1..=root.end).unwrap_or_default() {
-        if matches!(line.property(), Property::Begin | Property::End) {
-            insert_at = Some(line.span().start);
-            break;
-        }
-    }
-    if let Some(at) = insert_at {
-        edits.insert(at, head);
+    // Behind the calendar's own properties: before its first component, or its end.
+    let inner = calendar.components().get(1).filter(|inner| inner.depth > 0);
+    if let Some(behind) = calendar.lines().get(inner.map_or(root.end, |inner| inner.begin)) {
+        edits.insert(behind.span().start, head);
     }
 }
