@@ -17,7 +17,7 @@ use tracing::{info, warn};
 
 use crate::clock::Clock;
 use crate::feed::{Catalog, Feed, Key, Presentation};
-use crate::http::{Admin, Directory, Front, FrontOptions, Listed, Metrics, Server};
+use crate::http::{Admin, Directory, Front, FrontOptions, Metrics, Server};
 use crate::publisher::{FeedsByUpstream, Publisher, Served};
 use crate::refresh::{Bounds, Change, Plan, Refresher, Upstream};
 use crate::settings::Settings;
@@ -34,6 +34,7 @@ const REVOKED_ROTATIONS: u32 = 101;
 /// A running server.
 #[derive(Debug)]
 pub struct App {
+    /// Without the sources and feeds: those live on in the refresher and the catalog, and there can be many.
     settings: Settings,
     key: Key,
     front: Arc<Front>,
@@ -92,7 +93,7 @@ impl App {
         let app = Self {
             listening: listener.local_addr()?,
             admin_listening: admin_listener.as_ref().map(TcpListener::local_addr).transpose()?,
-            settings,
+            settings: without_contents(settings),
             key,
             front,
             refresher,
@@ -164,7 +165,7 @@ impl App {
             }
         }
         info!(sources = settings.sources.len(), feeds = settings.feeds.len(), "settings are in force");
-        self.settings = settings;
+        self.settings = without_contents(settings);
         Ok(())
     }
 
@@ -180,7 +181,7 @@ impl App {
         drained
     }
 
-    /// The settings in force.
+    /// The settings in force, without the sources and feeds.
     pub fn settings(&self) -> &Settings {
         &self.settings
     }
@@ -204,6 +205,10 @@ impl App {
     pub fn admin_listening(&self) -> Option<SocketAddr> {
         self.admin_listening
     }
+}
+
+fn without_contents(settings: Settings) -> Settings {
+    Settings { sources: Vec::new(), feeds: Vec::new(), ..settings }
 }
 
 async fn bind(key: &'static str, address: SocketAddr) -> anyhow::Result<TcpListener> {
@@ -266,9 +271,8 @@ fn directory(settings: &Settings, key: &Key, upstreams: &HashMap<Arc<str>, Arc<U
         let shown = Feed { id: Arc::clone(&feed.id), presentation, source: Arc::clone(&feed.source) };
         let served = Arc::new(Served::new(shown, Arc::clone(upstream)));
         feeds.entry(upstream.id).or_default().push(Arc::clone(&served));
-        let listed = Arc::new(Listed::new(served));
         for device in &feed.devices {
-            catalog.admit(&device.token(key, &feed.id), Arc::clone(&listed));
+            catalog.admit(&device.token(key, &feed.id), Arc::clone(&served));
             for earlier in 0..device.rotation {
                 catalog.revoke(&key.token(&feed.id, &device.name, earlier));
             }

@@ -28,7 +28,7 @@ mod vigil;
 
 pub use admin::Admin;
 pub use caller::TrustedProxies;
-pub use front::{Directory, Front, FrontOptions, Listed};
+pub use front::{Directory, Front, FrontOptions};
 pub use limits::Rates;
 pub use metrics::Metrics;
 pub use server::{Patience, Routes, Server};

@@ -4,16 +4,22 @@
 //! everything that shows in them, so none ever has to be invalidated to be right. Memory is bounded by the budget, not by
 //! the number of feeds.
 
+mod head;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use http::HeaderMap;
 use moka::future::Cache;
 use tokio::sync::Semaphore;
 use tracing::{error, warn};
 
+use self::head::Heads;
+pub use self::head::protect;
+
 use crate::calendar::{Calendar, Limits};
 use crate::clock::{Clock, Timestamp};
-use crate::feed::{Edition, Feed, publish_mended};
+use crate::feed::{Coding, Edition, Feed, publish_mended};
 use crate::refresh::{Change, Refresher, Upstream};
 use crate::store::{Store, StoreError, UpstreamId};
 
@@ -47,6 +53,27 @@ pub struct Published {
     pub edition: Edition,
     /// `Last-Modified`: when these bytes first replaced others. Stored, because iOS compares it with its own clock.
     pub at: Timestamp,
+    heads: Heads,
+}
+
+impl Published {
+    fn new(feed: &Feed, edition: Edition, at: Timestamp, now: Timestamp) -> Self {
+        Self { heads: Heads::new(feed, &edition, at, now), edition, at }
+    }
+
+    /// The head of a 200 in `coding`.
+    pub fn found(&self, coding: Coding) -> HeaderMap {
+        self.heads.found(coding)
+    }
+
+    /// The head of a 304 for who would have got `coding`.
+    pub fn not_modified(&self, coding: Coding) -> HeaderMap {
+        self.heads.not_modified(coding)
+    }
+
+    fn size(&self) -> usize {
+        self.edition.size() + Heads::SIZE
+    }
 }
 
 /// Why there is no edition.
@@ -81,7 +108,7 @@ impl Publisher {
     pub fn new(store: Arc<Store>, refresher: Refresher, clock: Clock, budget: u64) -> Self {
         let editions = Cache::builder()
             .max_capacity(budget)
-            .weigher(|_, published: &Arc<Published>| u32::try_from(published.edition.size()).unwrap_or(u32::MAX))
+            .weigher(|_, published: &Arc<Published>| u32::try_from(published.size()).unwrap_or(u32::MAX))
             .build();
         Self { store, refresher, clock, editions, renderers: Arc::new(Semaphore::new(RENDERERS)) }
     }
@@ -151,7 +178,7 @@ fn render(store: &Store, feed: &Feed, upstream: &UpstreamId, now: Timestamp) -> 
         warn!(feed = %feed.id, %error, "the publication time of feed `{}` could not be stored", feed.id);
         now
     });
-    Ok(Some(Published { edition, at }))
+    Ok(Some(Published::new(feed, edition, at, now)))
 }
 
 #[derive(Debug, thiserror::Error)]

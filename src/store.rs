@@ -297,7 +297,9 @@ impl Store {
         let mut writer = locked(&self.writer);
         let transaction = writer.transaction()?;
         schema::bind(&transaction, sources)?;
-        Ok(transaction.commit()?)
+        transaction.commit()?;
+        // Done once in a while, with as many rows as there are sources.
+        Ok(writer.execute_batch("PRAGMA shrink_memory")?)
     }
 
     /// When `feed` was first published as `digest`: what is stored, or if that is another edition, the first second

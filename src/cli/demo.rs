@@ -40,9 +40,9 @@ pub(super) async fn demo(listen: SocketAddr) -> anyhow::Result<ExitCode> {
         ("feed.demo.name", "calferry demo 演示".into()),
     ]);
     let settings = Settings::load(&Origin::Nothing, &given, &[])?;
-    let app = App::start(settings).await?;
+    let app = App::start(settings.clone()).await?;
     eprintln!("A calendar that changes every minute is served here; subscribe to it, or look at it with curl:");
-    serve::print_urls(&app)?;
+    serve::print_urls(&settings, &app)?;
     let ended = serve::run(app, &Origin::Nothing, &given).await;
     upstream.abort();
     ended

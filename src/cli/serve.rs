@@ -24,11 +24,12 @@ pub(super) async fn serve(options: &Serve) -> anyhow::Result<ExitCode> {
     for warning in &settings.warnings {
         warn!("{warning}");
     }
+    let shown = (options.url.is_some() || std::io::stdout().is_terminal()).then(|| settings.clone());
     let app = App::start(settings).await?;
-    if options.url.is_some() || std::io::stdout().is_terminal() {
-        print_urls(&app)?;
+    if let Some(settings) = shown {
+        print_urls(&settings, &app)?
     } else {
-        info!("the URLs of the devices are shown by: calferry url");
+        info!("the URLs of the devices are shown by: calferry url")
     }
     run(app, &origin, &given).await
 }
@@ -98,9 +99,9 @@ fn marks(origin: &Origin, settings: &Settings) -> Marks {
 }
 
 /// One line for each device: `feed NAME  device NAME  URL`.
-pub(super) fn print_urls(app: &App) -> anyhow::Result<()> {
+pub(super) fn print_urls(settings: &Settings, app: &App) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
-    for (feed, device, url) in urls(app.settings(), app) {
+    for (feed, device, url) in urls(settings, app) {
         writeln!(out, "feed {feed}  device {device}  {url}")?;
     }
     Ok(out.flush()?)

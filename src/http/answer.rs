@@ -2,24 +2,18 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::header::{
-    ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_TYPE, ETAG, LAST_MODIFIED,
-    REFERRER_POLICY, RETRY_AFTER, VARY, X_CONTENT_TYPE_OPTIONS,
-};
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use bytes::{Bytes, BytesMut};
+use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderName, HeaderValue, Response, StatusCode};
 use http_body_util::Full;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::clock::Timestamp;
 use crate::feed::Coding;
-use crate::publisher::Published;
+use crate::publisher::{Published, protect};
 
 /// Every answer's body is in memory already.
 pub(super) type Answer = Response<Full<Bytes>>;
 
 const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
-const X_ROBOTS_TAG: HeaderName = HeaderName::from_static("x-robots-tag");
 
 /// How a request for a feed was served. The same word in the access log, the metrics and `Cache-Status`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,43 +47,36 @@ pub(super) struct Age {
 }
 
 /// 200 with the edition in `coding`, or 304 without it.
-pub(super) fn edition(
-    published: &Published,
-    coding: Coding,
-    name: &HeaderValue,
-    age: Age,
-    now: Timestamp,
-    not_modified: bool,
-) -> Answer {
-    let edition = &published.edition;
-    let body = if not_modified { Bytes::new() } else { edition.body(coding) };
-    let mut answer = Response::new(Full::new(body));
-    let mut headers = HeaderMap::with_capacity(16);
+pub(super) fn edition(published: &Published, coding: Coding, age: Age, not_modified: bool) -> Answer {
+    let mut answer;
     if not_modified {
+        answer = Response::new(Full::default());
         *answer.status_mut() = StatusCode::NOT_MODIFIED;
+        *answer.headers_mut() = published.not_modified(coding);
     } else {
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/calendar; charset=utf-8"));
-        headers.insert(CONTENT_DISPOSITION, name.clone());
-        if coding != Coding::Identity {
-            headers.insert(CONTENT_ENCODING, HeaderValue::from_static(coding.as_str()));
-        }
+        answer = Response::new(Full::new(published.edition.body(coding)));
+        *answer.headers_mut() = published.found(coding);
     }
-    if let Ok(etag) = HeaderValue::from_maybe_shared(edition.etag(coding)) {
-        headers.insert(ETAG, etag);
-    }
-    // Never later than Date (RFC 9110 §8.8.2.1), even after the clock was set back.
-    let date = httpdate::HttpDate::from(published.at.min(now).system_time());
-    headers.insert(LAST_MODIFIED, text(&date.to_string()));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
-    headers.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
-    let Age { freshness, confirmed, ttl } = age;
-    let hit = if freshness == Freshness::Waited { "fwd=uri-miss" } else { "hit" };
-    let status =
-        format!("calferry; {hit}; ttl={ttl}; detail=\"{}, {} s old\"", freshness.as_str(), confirmed.as_secs());
-    headers.insert(CACHE_STATUS, text(&status));
-    protect(&mut headers);
-    *answer.headers_mut() = headers;
+    answer.headers_mut().insert(CACHE_STATUS, age.cache_status());
     answer
+}
+
+impl Age {
+    /// `calferry; hit; ttl=588; detail="fresh, 312 s old"`. Written without the formatter: it is the only header that is
+    /// made anew for every answer.
+    fn cache_status(self) -> HeaderValue {
+        let hit =
+            if self.freshness == Freshness::Waited { "calferry; fwd=uri-miss; ttl=" } else { "calferry; hit; ttl=" };
+        let mut text = BytesMut::with_capacity(80);
+        text.extend_from_slice(hit.as_bytes());
+        text.extend_from_slice(itoa::Buffer::new().format(self.ttl).as_bytes());
+        text.extend_from_slice(b"; detail=\"");
+        text.extend_from_slice(self.freshness.as_str().as_bytes());
+        text.extend_from_slice(b", ");
+        text.extend_from_slice(itoa::Buffer::new().format(self.confirmed.as_secs()).as_bytes());
+        text.extend_from_slice(b" s old\"");
+        HeaderValue::from_maybe_shared(text.freeze()).expect("built of visible ASCII")
+    }
 }
 
 /// A short answer in plain text that says nothing about what is served here.
@@ -142,43 +129,4 @@ pub(super) fn come_back(status: StatusCode, body: &'static str, after: Duration)
     let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
     answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds.max(1)));
     answer
-}
-
-/// `Content-Disposition` for a feed called `name`: plain ASCII for old clients, RFC 8187 for the others. Nothing of the
-/// name is left that could end the header's value.
-pub(super) fn disposition(id: &str, name: Option<&str>) -> HeaderValue {
-    /// Unreserved characters of RFC 3986, which all are `attr-char` of RFC 8187.
-    const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-    let plain: String = id.chars().filter(|char| char.is_ascii_alphanumeric() || matches!(char, '-' | '_')).collect();
-    let plain = if plain.is_empty() { "calendar" } else { &plain };
-    let shown: String = name.unwrap_or(id).chars().filter(|char| !char.is_control()).take(80).collect();
-    let shown = utf8_percent_encode(&shown, ENCODED);
-    text(&format!("inline; filename=\"{plain}.ics\"; filename*=UTF-8''{shown}.ics"))
-}
-
-fn protect(headers: &mut HeaderMap) {
-    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    headers.insert(X_ROBOTS_TAG, HeaderValue::from_static("noindex, nofollow"));
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-}
-
-fn text(text: &str) -> HeaderValue {
-    HeaderValue::from_str(text).expect("built of visible ASCII")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_calendars_name_cannot_leave_its_header_value() {
-        let hostile = "工作\r\nSet-Cookie: a=b\"; filename=evil.html\u{202e}\0";
-        let value = disposition("me", Some(hostile));
-        let value = value.to_str().unwrap();
-        assert!(value.starts_with("inline; filename=\"me.ics\"; filename*=UTF-8''%E5%B7%A5%E4%BD%9C"));
-        assert_eq!(value.matches('"').count(), 2);
-        assert_eq!(value.matches(';').count(), 2);
-        assert!(disposition("日历", None).to_str().unwrap().contains("filename=\"calendar.ics\""));
-        assert!(disposition("me", Some(&"长".repeat(10_000))).len() < 1000);
-    }
 }

@@ -20,8 +20,9 @@ pub(super) fn is_current(
     now: Timestamp,
     margin: Duration,
 ) -> bool {
-    if headers.contains_key(IF_NONE_MATCH) {
-        return headers.get_all(IF_NONE_MATCH).iter().any(|value| names(value.as_bytes(), edition));
+    let mut tags = headers.get_all(IF_NONE_MATCH).iter().peekable();
+    if tags.peek().is_some() {
+        return tags.any(|value| names(value.as_bytes(), edition));
     }
     let since = headers.get(IF_MODIFIED_SINCE).and_then(|value| httpdate::parse_http_date(value.to_str().ok()?).ok());
     since.map(Timestamp::from).is_some_and(|since| since >= published + margin && since <= now + margin)

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use http::header::HOST;
-use http::{HeaderValue, Method, Request, StatusCode, Version};
+use http::{Method, Request, StatusCode, Version};
 use hyper::body::Body;
 use tracing::{Level, debug, enabled, info};
 
@@ -15,7 +15,7 @@ use super::caller::TrustedProxies;
 use super::limits::{Limits, Rates};
 use super::metrics::Metrics;
 use super::{conditional, health, negotiate};
-use crate::clock::Clock;
+use crate::clock::{Clock, Timestamp};
 use crate::feed::{Catalog, Found};
 use crate::publisher::{FeedsByUpstream, Published, Publisher, Served};
 use crate::refresh::{Refresher, Upstream};
@@ -40,26 +40,11 @@ pub struct FrontOptions {
 #[derive(Debug)]
 pub struct Directory {
     /// Where tokens lead.
-    pub catalog: Catalog<Listed>,
+    pub catalog: Catalog<Served>,
     /// The feeds of every upstream.
     pub feeds: FeedsByUpstream,
     /// The upstream of every source, by the source's name.
     pub sources: Vec<(Arc<str>, Arc<Upstream>)>,
-}
-
-/// A feed as the catalog has it.
-#[derive(Debug)]
-pub struct Listed {
-    served: Arc<Served>,
-    disposition: HeaderValue,
-}
-
-impl Listed {
-    /// Lists `served`.
-    pub fn new(served: Arc<Served>) -> Self {
-        let disposition = answer::disposition(&served.feed.id, served.feed.presentation.name.as_deref());
-        Self { served, disposition }
-    }
 }
 
 /// The public routes and what they need.
@@ -133,8 +118,8 @@ impl Front {
         }
         // Held while a first copy is waited for, so not the guard that a short look needs.
         let directory = self.directory.load_full();
-        let listed = match directory.catalog.find(token) {
-            Found::Feed(listed) => listed,
+        let served = match directory.catalog.find(token) {
+            Found::Feed(served) => served,
             Found::Revoked => {
                 self.metrics.revoked.inc();
                 return answer::gone();
@@ -142,13 +127,12 @@ impl Front {
             Found::Unknown => return self.unknown(client),
         };
         if wants_health {
-            return health::answer(&listed.served.upstream.standing(), self.clock.now());
+            return health::answer(&served.upstream.standing(), self.clock.now());
         }
-        self.feed(listed, &request).await
+        self.feed(served, &request).await
     }
 
-    async fn feed<B>(&self, listed: &Listed, request: &Request<B>) -> Answer {
-        let served = &listed.served;
+    async fn feed<B>(&self, served: &Served, request: &Request<B>) -> Answer {
         let (published, waited) = match self.published(served).await {
             Ok(published) => published,
             Err(wait) => {
@@ -158,11 +142,11 @@ impl Front {
             }
         };
         let now = self.clock.now();
-        let age = self.age(&served.upstream, waited);
+        let age = age(&served.upstream, waited, now);
         let (edition, headers) = (&published.edition, request.headers());
         let coding = negotiate::coding(headers, edition);
         let not_modified = conditional::is_current(headers, edition, published.at, now, self.options.since_margin);
-        let answer = answer::edition(&published, coding, &listed.disposition, age, now, not_modified);
+        let answer = answer::edition(&published, coding, age, not_modified);
         let bytes = if not_modified || request.method() == Method::HEAD { 0 } else { edition.len(coding) };
         self.metrics.served(age.freshness, not_modified, bytes);
         if enabled!(target: "calferry::access", Level::INFO) {
@@ -198,19 +182,6 @@ impl Front {
         }
     }
 
-    fn age(&self, upstream: &Upstream, waited: bool) -> Age {
-        let now = self.clock.now();
-        let (confirmed, until) = upstream.freshness().unwrap_or((now, now));
-        #[expect(clippy::cast_possible_wrap, reason = "seconds since 1970 fit for a while")]
-        let ttl = until.as_secs() as i64 - now.as_secs() as i64;
-        let freshness = match (waited, ttl < 0) {
-            (true, _) => Freshness::Waited,
-            (false, true) => Freshness::Stale,
-            (false, false) => Freshness::Fresh,
-        };
-        Age { freshness, confirmed: now.since(confirmed), ttl }
-    }
-
     fn unknown(&self, client: IpAddr) -> Answer {
         if let Err(wait) = self.limits.wrong_token(client) {
             debug!(%client, "too many wrong tokens");
@@ -224,6 +195,18 @@ impl Front {
         self.metrics.limited.inc();
         answer::come_back(StatusCode::TOO_MANY_REQUESTS, "Too many requests.\n", wait)
     }
+}
+
+/// How old what is served is, at `now`.
+fn age(upstream: &Upstream, waited: bool, now: Timestamp) -> Age {
+    let (confirmed, until) = upstream.freshness().unwrap_or((now, now));
+    let ttl = until.as_secs().cast_signed() - now.as_secs().cast_signed();
+    let freshness = match (waited, ttl < 0) {
+        (true, _) => Freshness::Waited,
+        (false, true) => Freshness::Stale,
+        (false, false) => Freshness::Fresh,
+    };
+    Age { freshness, confirmed: now.since(confirmed), ttl }
 }
 
 /// What kind of client it is: the first word of its User-Agent, and nothing that could hold a secret.

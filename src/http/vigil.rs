@@ -39,7 +39,8 @@ impl Default for Patience {
 
 /// What one connection is doing. Shared by the bytes, the requests and the deadline.
 ///
-/// Moments are milliseconds since the connection began, plus one; 0 is "not".
+/// Moments are milliseconds since the connection began, plus one; 0 is "not", and [`JUST_NOW`] is "since the last look":
+/// a look comes every few seconds, and a request that is over in a millisecond need not ask for the time.
 #[derive(Debug)]
 pub(super) struct Vigil {
     began: Instant,
@@ -56,6 +57,8 @@ pub(super) struct Vigil {
     /// HTTP/2: bytes between requests may be pings.
     multiplexed: AtomicBool,
 }
+
+const JUST_NOW: u64 = u64::MAX;
 
 /// What is to become of a connection.
 #[derive(Debug, PartialEq, Eq)]
@@ -83,7 +86,14 @@ impl Vigil {
     /// Judges the connection at `now`.
     pub(super) fn rule(&self, now: Instant) -> Ruling {
         let patience = &self.patience;
-        let at = |moment: &AtomicU64| moment.load(Ordering::Relaxed);
+        let at = |moment: &AtomicU64| {
+            let seen = self.moment(now);
+            // Between the load and this, something newer may have been said; then it stays as it is.
+            match moment.compare_exchange(JUST_NOW, seen, Ordering::Relaxed, Ordering::Relaxed) {
+                Ok(_) => seen,
+                Err(known) => known,
+            }
+        };
         let (since, allowed) = if at(&self.stuck) > 0 {
             (at(&self.stuck), patience.stuck)
         } else if self.answering.load(Ordering::Relaxed) > 0 {
@@ -118,8 +128,8 @@ impl Vigil {
         self.answering.load(Ordering::Relaxed) == 0 && (reading || !self.spoken.load(Ordering::Relaxed))
     }
 
-    fn moment(&self) -> u64 {
-        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX - 1) + 1
+    fn moment(&self, now: Instant) -> u64 {
+        u64::try_from(now.duration_since(self.began).as_millis()).unwrap_or(u64::MAX - 2) + 1
     }
 
     fn received(&self, bytes: &[u8]) {
@@ -128,12 +138,12 @@ impl Vigil {
         }
         if !self.spoken.swap(true, Ordering::Relaxed) && bytes.starts_with(b"PRI ") {
             self.multiplexed.store(true, Ordering::Relaxed);
-            self.reading.store(self.moment(), Ordering::Relaxed);
+            self.reading.store(JUST_NOW, Ordering::Relaxed);
             return;
         }
         let between = self.answering.load(Ordering::Relaxed) == 0 && self.reading.load(Ordering::Relaxed) == 0;
         if between && !self.multiplexed.load(Ordering::Relaxed) {
-            self.reading.store(self.moment(), Ordering::Relaxed);
+            self.reading.store(JUST_NOW, Ordering::Relaxed);
         }
     }
 
@@ -141,9 +151,9 @@ impl Vigil {
         let stuck = self.stuck.load(Ordering::Relaxed) > 0;
         if taken && stuck {
             self.stuck.store(0, Ordering::Relaxed);
-            self.good.store(self.moment(), Ordering::Relaxed);
+            self.good.store(JUST_NOW, Ordering::Relaxed);
         } else if !taken && !stuck {
-            self.stuck.store(self.moment(), Ordering::Relaxed);
+            self.stuck.store(JUST_NOW, Ordering::Relaxed);
         }
     }
 }
@@ -154,7 +164,7 @@ pub(super) struct Answering(Arc<Vigil>);
 
 impl Drop for Answering {
     fn drop(&mut self) {
-        self.0.good.store(self.0.moment(), Ordering::Relaxed);
+        self.0.good.store(JUST_NOW, Ordering::Relaxed);
         self.0.answering.fetch_sub(1, Ordering::Relaxed);
     }
 }
@@ -267,6 +277,7 @@ mod tests {
         let vigil = Vigil::new(Patience::default());
         for _ in 0..9 {
             vigil.received(b"x");
+            assert!(matches!(vigil.rule(Instant::now()), Ruling::GoOn(_)));
             tokio::time::advance(secs(1)).await;
         }
         assert_eq!(cut_after(&vigil).await, secs(1));

@@ -134,7 +134,7 @@ impl<F: Fetch> Driver<F> {
             store.known()
         });
         let mut known = read.await.expect("reading the store does not panic")?;
-        let mut old = std::mem::take(&mut self.entries);
+        let mut old = std::mem::replace(&mut self.entries, HashMap::with_capacity(plans.len()));
         for (id, plan) in distinct(plans) {
             let entry = match old.remove(&id) {
                 Some(entry) => self.keep(entry, &plan),

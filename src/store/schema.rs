@@ -86,7 +86,7 @@ pub(super) fn bind<'a>(
     to: &Transaction<'_>,
     sources: impl Iterator<Item = (&'a str, &'a UpstreamId)>,
 ) -> rusqlite::Result<()> {
-    to.execute_batch("CREATE TEMP TABLE IF NOT EXISTS bound (name TEXT PRIMARY KEY) WITHOUT ROWID; DELETE FROM bound")?;
+    to.execute_batch("CREATE TEMP TABLE bound (name TEXT PRIMARY KEY) WITHOUT ROWID")?;
     for (name, upstream) in sources {
         to.prepare_cached("INSERT OR REPLACE INTO bound (name) VALUES (?)")?.execute([name])?;
         let before: Option<UpstreamId> = to
@@ -106,7 +106,8 @@ pub(super) fn bind<'a>(
         "DELETE FROM source WHERE name NOT IN (SELECT name FROM bound);
          DELETE FROM snapshot WHERE upstream NOT IN (SELECT upstream FROM source);
          DELETE FROM text WHERE upstream NOT IN (SELECT upstream FROM source);
-         DELETE FROM quarantine WHERE upstream NOT IN (SELECT upstream FROM source);",
+         DELETE FROM quarantine WHERE upstream NOT IN (SELECT upstream FROM source);
+         DROP TABLE temp.bound;",
     )
 }
 

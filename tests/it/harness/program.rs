@@ -77,7 +77,9 @@ impl Program {
 
 /// The path that device `device` of `feed` asks for.
 pub(crate) fn path(app: &App, feed: &str, device: usize) -> String {
-    let settings = app.settings();
+    // As it was written there by `settings`.
+    let dir = app.settings().state_dir.parent().unwrap();
+    let settings = settings(dir, &std::fs::read_to_string(dir.join("calferry.toml")).unwrap());
     let feed = settings.feeds.iter().find(|known| *known.id == *feed).unwrap();
     let url = settings.subscription(app.key(), feed, &feed.devices[device]);
     url.strip_prefix("https://cal.example.com").unwrap().to_owned()
