@@ -9,6 +9,7 @@ mod head;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::HeaderMap;
 use moka::future::Cache;
 use tokio::sync::Semaphore;
@@ -148,6 +149,24 @@ impl Publisher {
         }
     }
 
+    /// The body of `published` in `coding`. Compressed ones are at hand.
+    ///
+    /// # Errors
+    /// [`Unavailable::Unreadable`] if the text cannot be had back from its compressed form.
+    pub async fn body(&self, published: &Arc<Published>, coding: Coding) -> Result<Bytes, Unavailable> {
+        let made = if coding == Coding::Identity {
+            let published = Arc::clone(published);
+            let made = tokio::task::spawn_blocking(move || published.edition.body(coding)).await;
+            made.unwrap_or_else(|ended| Err(std::io::Error::other(ended)))
+        } else {
+            published.edition.body(coding)
+        };
+        made.map_err(|cause| {
+            error!(error = %cause, "an edition cannot be decompressed");
+            Unavailable::Unreadable
+        })
+    }
+
     /// Makes the new editions of those feeds of a changed upstream that are being read, and lets go of the old ones.
     pub async fn follow(&self, change: Change, feeds: &[Arc<Served>]) {
         let Some(before) = change.before else { return };
@@ -173,7 +192,7 @@ fn render(store: &Store, feed: &Feed, upstream: &UpstreamId, now: Timestamp) -> 
     let calendar = Calendar::scan(&text, &Limits::NONE)?;
     let published = publish_mended(&calendar, &feed.presentation);
     drop(text);
-    let edition = Edition::new(published)?;
+    let edition = Edition::new(&published)?;
     let at = store.published(&feed.id, &edition.digest(), now).unwrap_or_else(|error| {
         warn!(feed = %feed.id, %error, "the publication time of feed `{}` could not be stored", feed.id);
         now

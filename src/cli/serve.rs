@@ -27,9 +27,9 @@ pub(super) async fn serve(options: &Serve) -> anyhow::Result<ExitCode> {
     let shown = (options.url.is_some() || std::io::stdout().is_terminal()).then(|| settings.clone());
     let app = App::start(settings).await?;
     if let Some(settings) = shown {
-        print_urls(&settings, &app)?
+        print_urls(&settings, &app)?;
     } else {
-        info!("the URLs of the devices are shown by: calferry url")
+        info!("the URLs of the devices are shown by: calferry url");
     }
     run(app, &origin, &given).await
 }

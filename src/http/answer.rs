@@ -46,17 +46,19 @@ pub(super) struct Age {
     pub(super) ttl: i64,
 }
 
-/// 200 with the edition in `coding`, or 304 without it.
-pub(super) fn edition(published: &Published, coding: Coding, age: Age, not_modified: bool) -> Answer {
-    let mut answer;
-    if not_modified {
-        answer = Response::new(Full::default());
-        *answer.status_mut() = StatusCode::NOT_MODIFIED;
-        *answer.headers_mut() = published.not_modified(coding);
-    } else {
-        answer = Response::new(Full::new(published.edition.body(coding)));
-        *answer.headers_mut() = published.found(coding);
-    }
+/// 200 with `body`, which is the edition in `coding`.
+pub(super) fn found(published: &Published, coding: Coding, body: Bytes, age: Age) -> Answer {
+    let mut answer = Response::new(Full::new(body));
+    *answer.headers_mut() = published.found(coding);
+    answer.headers_mut().insert(CACHE_STATUS, age.cache_status());
+    answer
+}
+
+/// 304 for who would have got `coding`.
+pub(super) fn not_modified(published: &Published, coding: Coding, age: Age) -> Answer {
+    let mut answer = Response::new(Full::default());
+    *answer.status_mut() = StatusCode::NOT_MODIFIED;
+    *answer.headers_mut() = published.not_modified(coding);
     answer.headers_mut().insert(CACHE_STATUS, age.cache_status());
     answer
 }

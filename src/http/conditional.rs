@@ -67,7 +67,7 @@ mod tests {
     const MARGIN: Duration = Duration::from_mins(2);
 
     fn edition() -> Edition {
-        Edition::new(b"BEGIN:VCALENDAR\r\nEND:VCALENDAR\r\n".to_vec()).unwrap()
+        Edition::new(b"BEGIN:VCALENDAR\r\nEND:VCALENDAR\r\n").unwrap()
     }
 
     fn at(secs: u64) -> Timestamp {

@@ -135,18 +135,21 @@ impl Front {
     async fn feed<B>(&self, served: &Served, request: &Request<B>) -> Answer {
         let (published, waited) = match self.published(served).await {
             Ok(published) => published,
-            Err(wait) => {
-                self.metrics.no_copy.inc();
-                info!(target: "calferry::access", feed = %served.feed.id, http.status = 503, "GET feed `{}` → 503 (no copy yet)", served.feed.id);
-                return answer::come_back(StatusCode::SERVICE_UNAVAILABLE, "The calendar is not here yet.\n", wait);
-            }
+            Err(wait) => return self.no_copy(served, wait),
         };
         let now = self.clock.now();
         let age = age(&served.upstream, waited, now);
         let (edition, headers) = (&published.edition, request.headers());
         let coding = negotiate::coding(headers, edition);
         let not_modified = conditional::is_current(headers, edition, published.at, now, self.options.since_margin);
-        let answer = answer::edition(&published, coding, age, not_modified);
+        let answer = if not_modified {
+            answer::not_modified(&published, coding, age)
+        } else {
+            match self.publisher.body(&published, coding).await {
+                Ok(body) => answer::found(&published, coding, body, age),
+                Err(_) => return self.no_copy(served, RETRY_WITHOUT_COPY),
+            }
+        };
         let bytes = if not_modified || request.method() == Method::HEAD { 0 } else { edition.len(coding) };
         self.metrics.served(age.freshness, not_modified, bytes);
         if enabled!(target: "calferry::access", Level::INFO) {
@@ -180,6 +183,13 @@ impl Front {
             Ok(true) => self.publisher.current(served).await.map(|published| (published, true)).map_err(|_| later),
             Ok(false) | Err(_) => Err(later),
         }
+    }
+
+    fn no_copy(&self, served: &Served, wait: Duration) -> Answer {
+        self.metrics.no_copy.inc();
+        let id = &served.feed.id;
+        info!(target: "calferry::access", feed = %id, http.status = 503, "GET feed `{id}` → 503 (no copy yet)");
+        answer::come_back(StatusCode::SERVICE_UNAVAILABLE, "The calendar is not here yet.\n", wait)
     }
 
     fn unknown(&self, client: IpAddr) -> Answer {

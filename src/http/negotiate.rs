@@ -70,7 +70,7 @@ mod tests {
     #[test]
     fn the_client_gets_the_smallest_body_of_those_it_likes_best() {
         let text: Vec<u8> = (0..3000).flat_map(|at: u32| format!("SUMMARY:{}\r\n", at % 97).into_bytes()).collect();
-        let edition = Edition::new(text).unwrap();
+        let edition = Edition::new(&text).unwrap();
         let smallest = |codings: &[Coding]| *codings.iter().min_by_key(|coding| edition.len(**coding)).unwrap();
         let all = [Coding::Zstd, Coding::Brotli, Coding::Gzip];
         let cases = [

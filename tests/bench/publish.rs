@@ -13,7 +13,7 @@ use divan::counter::BytesCount;
 
 /// The program's own.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 static FEED: LazyLock<Vec<u8>> = LazyLock::new(|| google_like::google_like(20_000, "20261122T070312Z"));
 
