@@ -50,7 +50,7 @@ fn accepted(line: &str) -> Option<usize> {
 
 #[tokio::test]
 async fn a_kill_at_any_moment_loses_no_copy_that_was_accepted() {
-    let kills: usize = std::env::var("CALFERRY_KILLS").map_or(60, |kills| kills.parse().unwrap());
+    let kills: usize = std::env::var("CALFERRY_KILLS").map_or(200, |kills| kills.parse().unwrap());
     let (dir, upstream) = (tempfile::tempdir().unwrap(), Upstream::start().await);
     let mut held: HashMap<usize, usize> = HashMap::new();
     let mut paths: Vec<String> = Vec::new();
