@@ -16,7 +16,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
 use crate::clock::Clock;
-use crate::feed::{Catalog, Feed, Key, Presentation};
+use crate::feed::{Catalog, Feed, Key};
 use crate::http::{Admin, Directory, Front, FrontOptions, Metrics, Server};
 use crate::publisher::{FeedsByUpstream, Publisher, Served};
 use crate::refresh::{Bounds, Change, Plan, Refresher, Upstream};
@@ -264,13 +264,16 @@ pub fn stored_name(source: &crate::settings::Source, state_dir: &Path) -> anyhow
 fn directory(settings: &Settings, key: &Key, upstreams: &HashMap<Arc<str>, Arc<Upstream>>) -> Directory {
     let mut catalog = Catalog::new(key.derive("calferry 2026 token look-up"));
     let mut feeds: FeedsByUpstream = HashMap::new();
+    let hash_key = key.derive("calferry 2026 hashes in editions");
     for feed in &settings.feeds {
-        // Every feed's source was checked to be among the sources, and every source was adopted.
-        let Some(upstream) = upstreams.get(&feed.source) else { continue };
-        let presentation = Presentation { name: feed.name.clone(), refresh: Some(feed.refresh) };
-        let shown = Feed { id: Arc::clone(&feed.id), presentation, source: Arc::clone(&feed.source) };
-        let served = Arc::new(Served::new(shown, Arc::clone(upstream)));
-        feeds.entry(upstream.id).or_default().push(Arc::clone(&served));
+        // Every feed's sources were checked to be among the sources, and every source was adopted.
+        let found = feed.sources.iter().filter_map(|source| upstreams.get(source).map(Arc::clone));
+        let found: Vec<_> = found.collect();
+        let shown = Feed { id: Arc::clone(&feed.id), recipe: feed.recipe.clone(), sources: feed.sources.clone() };
+        let served = Arc::new(Served::new(shown, found, hash_key));
+        for upstream in &served.upstreams {
+            feeds.entry(upstream.id).or_default().push(Arc::clone(&served));
+        }
         for device in &feed.devices {
             catalog.admit(&device.token(key, &feed.id), Arc::clone(&served));
             for earlier in 0..device.rotation {

@@ -3,6 +3,7 @@
 mod check;
 mod demo;
 mod fetch;
+mod preview;
 mod serve;
 mod show;
 
@@ -83,6 +84,21 @@ enum Command {
         /// The calendar's name on the phone.
         #[arg(long)]
         name: Option<String>,
+    },
+    /// List what a feed's rules make of every event.
+    Preview {
+        #[command(flatten)]
+        shown: preview::Shown,
+        /// Show the lines that change, too.
+        #[arg(long)]
+        diff: bool,
+    },
+    /// Tell rule by rule what becomes of one event.
+    Explain {
+        #[command(flatten)]
+        shown: preview::Shown,
+        /// The event's UID.
+        uid: String,
     },
     /// Take over a calendar that is kept aside because most of its events were gone.
     Accept {
@@ -176,6 +192,8 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Url { feed, device, place } => show::urls(&place, feed.as_deref(), device.as_deref()),
         Command::Fetch { source, allow_private, place } => run_async(fetch::fetch(&source, allow_private, &place)),
         Command::Publish { file, name } => fetch::publish_file(&file, name),
+        Command::Preview { shown, diff } => run_async(preview::preview(&shown, diff)),
+        Command::Explain { uid, shown } => run_async(preview::explain(&shown, &uid)),
         Command::Accept { source, place } => show::accept(&place, &source),
         Command::Health { address, place } => run_async(show::health(address, &place)),
         Command::Completions { shell } => {

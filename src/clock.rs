@@ -24,6 +24,12 @@ impl Timestamp {
         Duration::from_secs(self.0.saturating_sub(earlier.0))
     }
 
+    /// The day it is in, in UTC.
+    pub fn date(self) -> chrono::NaiveDate {
+        let days = i32::try_from(self.0 / 86_400).ok().and_then(chrono::NaiveDate::from_epoch_days);
+        days.unwrap_or(chrono::NaiveDate::MAX)
+    }
+
     /// For HTTP dates.
     pub fn system_time(self) -> SystemTime {
         SystemTime::UNIX_EPOCH + Duration::from_secs(self.0)

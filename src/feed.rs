@@ -10,10 +10,30 @@
 
 mod catalog;
 mod edition;
+mod html;
+mod join;
+mod meeting;
+mod merge;
+mod notice;
+mod presentation;
+mod privacy;
 mod publish;
+mod rule;
+mod series;
 mod token;
+mod window;
+mod zones;
 
 pub use catalog::{Catalog, Feed, Found};
 pub use edition::{Coding, Edition};
-pub use publish::{Presentation, publish, publish_mended};
+pub use meeting::{MeetingHosts, meeting_link};
+pub use presentation::{Colour, Presentation};
+pub use publish::{
+    Circumstances, Copy, Publication, Recipe, Seen, Tally, mended,
+};
+pub use rule::{
+    Action, Alarm, Comparison, Condition, Date, Field, Finding, Hidden, Judgement, Reason, Rule, Rules, Strip, Surroundings,
+    Template, Test, Thing, Verdict, Window,
+};
 pub use token::{Key, Token};
+pub use zones::ZoneNames;

@@ -18,9 +18,10 @@ use tracing::{error, warn};
 use self::head::Heads;
 pub use self::head::protect;
 
-use crate::calendar::{Calendar, Limits};
+use chrono::NaiveDate;
+
 use crate::clock::{Clock, Timestamp};
-use crate::feed::{Coding, Edition, Feed, publish_mended};
+use crate::feed::{Circumstances, Coding, Copy, Edition, Feed, Tally};
 use crate::refresh::{Change, Refresher, Upstream};
 use crate::store::{Store, StoreError, UpstreamId};
 
@@ -32,18 +33,80 @@ const RENDERERS: usize = 2;
 pub struct Served {
     /// The feed as the settings have it.
     pub feed: Feed,
-    /// The upstream of its source.
-    pub upstream: Arc<Upstream>,
+    /// The upstreams of its sources, in their order.
+    pub upstreams: Vec<Arc<Upstream>>,
+    /// What hashes in its editions are keyed with.
+    hash_key: [u8; 32],
     /// Digest of the feed's name and of all in its settings that shows in an edition.
     key: [u8; 16],
+    /// Nothing but the copies decides what comes out: neither the day nor when they were confirmed.
+    is_plain: bool,
 }
 
 impl Served {
-    /// Ties `feed` to `upstream`.
-    pub fn new(feed: Feed, upstream: Arc<Upstream>) -> Self {
+    /// Ties `feed` to `upstreams`, those of its sources in their order.
+    pub fn new(feed: Feed, upstreams: Vec<Arc<Upstream>>, hash_key: [u8; 32]) -> Self {
         let mut hasher = blake3::Hasher::new();
-        hasher.update(&feed.presentation.digest()).update(feed.id.as_bytes());
-        Self { key: half(hasher.finalize().as_bytes()), feed, upstream }
+        hasher.update(&feed.recipe.digest()).update(feed.id.as_bytes()).update(&hash_key);
+        for source in &feed.sources {
+            hasher.update(&(source.len() as u64).to_le_bytes()).update(source.as_bytes());
+        }
+        let is_plain = !feed.recipe.asks_for_today() && !feed.recipe.tells_freshness();
+        Self { key: half(hasher.finalize().as_bytes()), feed, upstreams, hash_key, is_plain }
+    }
+
+    fn plain_key(&self, digest: &[u8; 32]) -> Key {
+        Key { feed: self.key, ingredients: half(digest) }
+    }
+
+    /// What its edition is made of now; `None` while no source has a copy.
+    fn ingredients(&self, now: Timestamp) -> Option<Ingredients> {
+        let copies: Vec<_> = self.upstreams.iter().map(|upstream| Ingredient::of(upstream)).collect();
+        let any = copies.iter().any(|copy| copy.digest.is_some());
+        any.then(|| Ingredients { copies, today: now.date() })
+    }
+}
+
+/// What an edition is made of: the copies, and the day it is.
+#[derive(Debug, Clone)]
+struct Ingredients {
+    copies: Vec<Ingredient>,
+    today: NaiveDate,
+}
+
+#[derive(Debug, Clone)]
+struct Ingredient {
+    id: UpstreamId,
+    digest: Option<[u8; 32]>,
+    confirmed: NaiveDate,
+    failing: bool,
+}
+
+impl Ingredient {
+    fn of(upstream: &Upstream) -> Self {
+        let (digest, confirmed, failing) = upstream.copy();
+        Self { id: upstream.id, digest, confirmed: confirmed.date(), failing }
+    }
+}
+
+impl Ingredients {
+    /// What the edition made of them for `served` is called in the cache.
+    fn key(&self, served: &Served) -> Key {
+        if let ([Ingredient { digest: Some(digest), .. }], true) = (self.copies.as_slice(), served.is_plain) {
+            return served.plain_key(digest);
+        }
+        let recipe = &served.feed.recipe;
+        let mut hasher = blake3::Hasher::new();
+        for copy in &self.copies {
+            hasher.update(copy.digest.as_ref().map_or(&[][..], |digest| digest)).update(&[u8::from(copy.digest.is_some())]);
+            if recipe.tells_freshness() {
+                hasher.update(copy.confirmed.to_string().as_bytes()).update(&[u8::from(copy.failing)]);
+            }
+        }
+        if recipe.asks_for_today() {
+            hasher.update(self.today.to_string().as_bytes());
+        }
+        Key { feed: served.key, ingredients: half(hasher.finalize().as_bytes()) }
     }
 }
 
@@ -54,12 +117,14 @@ pub struct Published {
     pub edition: Edition,
     /// `Last-Modified`: when these bytes first replaced others. Stored, because iOS compares it with its own clock.
     pub at: Timestamp,
+    /// How often each rule was of use.
+    pub tally: Tally,
     heads: Heads,
 }
 
 impl Published {
-    fn new(feed: &Feed, edition: Edition, at: Timestamp, now: Timestamp) -> Self {
-        Self { heads: Heads::new(feed, &edition, at, now), edition, at }
+    fn new(feed: &Feed, edition: Edition, tally: Tally, at: Timestamp, now: Timestamp) -> Self {
+        Self { heads: Heads::new(feed, &edition, at, now), edition, tally, at }
     }
 
     /// The head of a 200 in `coding`.
@@ -91,7 +156,7 @@ pub enum Unavailable {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Key {
     feed: [u8; 16],
-    snapshot: [u8; 16],
+    ingredients: [u8; 16],
 }
 
 /// Makes editions and keeps them while there is room.
@@ -119,27 +184,40 @@ impl Publisher {
     /// # Errors
     /// [`Unavailable`] if there is no copy, or none that can be read.
     pub async fn current(&self, served: &Served) -> Result<Arc<Published>, Unavailable> {
-        let digest = served.upstream.digest().ok_or(Unavailable::NoCopy)?;
-        let key = Key { feed: served.key, snapshot: half(&digest) };
-        if let Some(published) = self.editions.get(&key).await {
+        if let Some(published) = self.at_hand(served).await {
             return Ok(published);
         }
+        let ingredients = served.ingredients(self.clock.now()).ok_or(Unavailable::NoCopy)?;
+        let key = ingredients.key(served);
         // One of those who ask makes it; if that one hangs up, another takes over.
-        let made = self.editions.try_get_with(key, self.render(served)).await;
+        let made = self.editions.try_get_with(key, self.render(served, ingredients)).await;
         made.map_err(|unavailable| (*unavailable).clone())
     }
 
-    async fn render(&self, served: &Served) -> Result<Arc<Published>, Unavailable> {
+    /// The current edition of `served` if it is at hand.
+    pub async fn at_hand(&self, served: &Served) -> Option<Arc<Published>> {
+        // Most feeds are one source as it is, and every request comes by here.
+        let key = match served.upstreams.as_slice() {
+            [upstream] if served.is_plain => served.plain_key(&upstream.digest()?),
+            _ => served.ingredients(self.clock.now())?.key(served),
+        };
+        self.editions.get(&key).await
+    }
+
+    async fn render(&self, served: &Served, ingredients: Ingredients) -> Result<Arc<Published>, Unavailable> {
         let _place = self.renderers.acquire().await.expect("the semaphore is never closed");
         let (store, now) = (Arc::clone(&self.store), self.clock.now());
-        let (feed, upstream) = (served.feed.clone(), served.upstream.id);
-        let rendered = tokio::task::spawn_blocking(move || render(&store, &feed, &upstream, now)).await;
+        let (feed, hash_key) = (served.feed.clone(), served.hash_key);
+        let rendered =
+            tokio::task::spawn_blocking(move || render(&store, &feed, &ingredients, hash_key, now)).await;
         match rendered {
             Ok(Ok(Some(published))) => Ok(Arc::new(published)),
             Ok(Ok(None)) => Err(Unavailable::NoCopy),
-            Ok(Err(cause)) => {
-                error!(feed = %served.feed.id, error = %cause, "the copy of feed `{}` cannot be read; it is fetched again", served.feed.id);
-                self.refresher.lost(&served.upstream);
+            Ok(Err((unreadable, cause))) => {
+                error!(feed = %served.feed.id, error = %cause, "a copy for feed `{}` cannot be read; it is fetched again", served.feed.id);
+                for upstream in served.upstreams.iter().filter(|upstream| Some(upstream.id) == unreadable) {
+                    self.refresher.lost(upstream);
+                }
                 Err(Unavailable::Unreadable)
             }
             Err(cause) => {
@@ -169,9 +247,12 @@ impl Publisher {
 
     /// Makes the new editions of those feeds of a changed upstream that are being read, and lets go of the old ones.
     pub async fn follow(&self, change: Change, feeds: &[Arc<Served>]) {
-        let Some(before) = change.before else { return };
         for served in feeds {
-            let old = Key { feed: served.key, snapshot: half(&before) };
+            let Some(mut before) = served.ingredients(self.clock.now()) else { continue };
+            for copy in before.copies.iter_mut().filter(|copy| copy.id == change.upstream) {
+                copy.digest = change.before;
+            }
+            let old = before.key(served);
             if self.editions.contains_key(&old) {
                 // Who asks next is told what is wrong, if anything is.
                 let _ = self.current(served).await;
@@ -187,17 +268,40 @@ impl Publisher {
     }
 }
 
-fn render(store: &Store, feed: &Feed, upstream: &UpstreamId, now: Timestamp) -> Result<Option<Published>, RenderError> {
-    let Some(text) = store.text(upstream)? else { return Ok(None) };
-    let calendar = Calendar::scan(&text, &Limits::NONE)?;
-    let published = publish_mended(&calendar, &feed.presentation);
-    drop(text);
-    let edition = Edition::new(&published)?;
+/// On failure, which upstream's copy is to blame, if one is.
+fn render(
+    store: &Store,
+    feed: &Feed,
+    ingredients: &Ingredients,
+    hash_key: [u8; 32],
+    now: Timestamp,
+) -> Result<Option<Published>, (Option<UpstreamId>, RenderError)> {
+    let mut texts = Vec::with_capacity(ingredients.copies.len());
+    for (ingredient, source) in ingredients.copies.iter().zip(&feed.sources) {
+        // One that has no copy yet is left out, and the feed's health says so.
+        let text = store.text(&ingredient.id).map_err(|error| (Some(ingredient.id), error.into()))?;
+        texts.extend(text.map(|text| (source, ingredient, text)));
+    }
+    if texts.is_empty() {
+        return Ok(None);
+    }
+    let copies: Vec<_> = texts
+        .iter()
+        .map(|(source, ingredient, text)| {
+            let (confirmed, failing) = (ingredient.confirmed, ingredient.failing);
+            Copy { source, text, confirmed, failing }
+        })
+        .collect();
+    let circumstances = Circumstances { today: ingredients.today, key: hash_key };
+    let blamed = || texts.first().map(|(_, ingredient, _)| ingredient.id);
+    let published = feed.recipe.publish(&copies, &circumstances).map_err(|error| (blamed(), error.into()))?;
+    drop(texts);
+    let edition = Edition::new(&published.text).map_err(|error| (None, error.into()))?;
     let at = store.published(&feed.id, &edition.digest(), now).unwrap_or_else(|error| {
         warn!(feed = %feed.id, %error, "the publication time of feed `{}` could not be stored", feed.id);
         now
     });
-    Ok(Some(Published::new(feed, edition, at, now)))
+    Ok(Some(Published::new(feed, edition, published.tally, at, now)))
 }
 
 #[derive(Debug, thiserror::Error)]

@@ -22,7 +22,7 @@ use std::time::Duration;
 use url::Url;
 
 use crate::calendar::Limits;
-use crate::feed::{Key, Token};
+use crate::feed::{Key, Recipe, Token};
 use crate::http::{Patience, Rates, TrustedProxies};
 use crate::refresh::{CollapseRule, HostLimits, Pace};
 use crate::source::{Address, Options, Reach};
@@ -30,7 +30,7 @@ use crate::source::{Address, Options, Reach};
 pub use read::{Given, Origin};
 
 /// Everything a server is built from.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Settings {
     /// What shown URLs start with.
     pub public_url: Url,
@@ -106,16 +106,14 @@ pub struct Source {
 }
 
 /// One feed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Feed {
     /// Its name in the settings.
     pub id: Arc<str>,
-    /// Its name on the phone.
-    pub name: Option<String>,
-    /// Its source's name.
-    pub source: Arc<str>,
-    /// How often a client is asked to come back.
-    pub refresh: Duration,
+    /// Its sources' names.
+    pub sources: Vec<Arc<str>>,
+    /// How it is made of them.
+    pub recipe: Recipe,
     /// Who has a URL.
     pub devices: Vec<Device>,
     /// Whose URL is gone.

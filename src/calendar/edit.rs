@@ -45,21 +45,26 @@ impl Edits {
     }
 
     /// The text with every edit made, in one allocation of the right size.
-    pub fn apply(mut self, text: &[u8]) -> Vec<u8> {
+    pub fn apply(self, text: &[u8]) -> Vec<u8> {
+        self.apply_within(text, 0..text.len())
+    }
+
+    /// What is `span` of the text, with every edit made. No edit may lie outside.
+    pub fn apply_within(mut self, text: &[u8], span: Range<usize>) -> Vec<u8> {
         // Almost sorted already. At one place insertions come first, then the widest span.
         self.edits.sort_by_key(|(span, _)| (span.start, !span.is_empty(), Reverse(span.end)));
         let longer: usize = self.edits.iter().map(|(_, patch)| patch.bytes(text).len()).sum();
-        let mut out = Vec::with_capacity(text.len() + longer);
-        let mut copied = 0;
-        for (span, patch) in &self.edits {
-            if span.start < copied {
+        let mut out = Vec::with_capacity(span.len() + longer);
+        let mut copied = span.start;
+        for (replaced, patch) in &self.edits {
+            if replaced.start < copied {
                 continue;
             }
-            out.extend_from_slice(text.get(copied..span.start).unwrap_or_default());
+            out.extend_from_slice(text.get(copied..replaced.start).unwrap_or_default());
             out.extend_from_slice(patch.bytes(text));
-            copied = span.end;
+            copied = replaced.end;
         }
-        out.extend_from_slice(text.get(copied..).unwrap_or_default());
+        out.extend_from_slice(text.get(copied..span.end).unwrap_or_default());
         out
     }
 }

@@ -2,65 +2,7 @@
 
 use std::borrow::Cow;
 
-/// The properties this program looks at by name. All others are [`Property::Other`] and pass through untouched.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Property {
-    /// Not a content line at all: neither a name nor a colon outside quotes.
-    Junk,
-    /// Nothing but white space.
-    Blank,
-    /// `BEGIN`
-    Begin,
-    /// `END`
-    End,
-    /// `UID`
-    Uid,
-    /// `DTSTAMP`
-    Dtstamp,
-    /// `CREATED`
-    Created,
-    /// `LAST-MODIFIED`
-    LastModified,
-    /// `METHOD`
-    Method,
-    /// `NAME` (RFC 7986 §5.1)
-    Name,
-    /// `X-WR-CALNAME`, the name every client reads
-    XWrCalname,
-    /// `REFRESH-INTERVAL` (RFC 7986 §5.7)
-    RefreshInterval,
-    /// `X-PUBLISHED-TTL`
-    XPublishedTtl,
-    /// Any other property.
-    Other,
-}
-
-impl Property {
-    /// Property names are case-insensitive (RFC 5545 §2).
-    pub(super) fn of(name: &[u8]) -> Self {
-        // The length decides first: this runs once for every line of every feed.
-        let (known, property): (&[u8], _) = match name.len() {
-            3 => match name.first().map(u8::to_ascii_uppercase) {
-                Some(b'E') => (b"END", Self::End),
-                _ => (b"UID", Self::Uid),
-            },
-            4 => (b"NAME", Self::Name),
-            5 => (b"BEGIN", Self::Begin),
-            6 => (b"METHOD", Self::Method),
-            7 => match name.first().map(u8::to_ascii_uppercase) {
-                Some(b'C') => (b"CREATED", Self::Created),
-                _ => (b"DTSTAMP", Self::Dtstamp),
-            },
-            12 => (b"X-WR-CALNAME", Self::XWrCalname),
-            13 => (b"LAST-MODIFIED", Self::LastModified),
-            15 => (b"X-PUBLISHED-TTL", Self::XPublishedTtl),
-            16 => (b"REFRESH-INTERVAL", Self::RefreshInterval),
-            _ => return Self::Other,
-        };
-        if name.eq_ignore_ascii_case(known) { property } else { Self::Other }
-    }
-}
+use super::spans::{Calendar, Line};
 
 /// Where the name of `line` ends, if `line` is a content line: a name of letters, digits and `-`, parameters with
 /// balanced quotes, and a colon. Names with `_` and `.` are wrong and are written all the same; every reader takes them.
@@ -86,6 +28,88 @@ pub(super) fn value_start(line: &[u8], name_end: usize) -> Option<usize> {
         }
     }
     None
+}
+
+/// A content line without its folds, in its parts.
+#[derive(Debug, Clone)]
+pub struct ContentLine<'text> {
+    unfolded: Cow<'text, [u8]>,
+    name_end: usize,
+    value_start: usize,
+}
+
+impl<'text> ContentLine<'text> {
+    /// The parts of `line`. A line that is no content line has an empty name, and everything in its value.
+    pub fn of(calendar: &Calendar<'text>, line: &Line) -> Self {
+        let unfolded = unfold(calendar.raw(line));
+        let name_end = name_end(&unfolded).unwrap_or(0);
+        let value_start = value_start(&unfolded, name_end).filter(|_| name_end > 0).unwrap_or(0);
+        Self { unfolded, name_end, value_start }
+    }
+
+    /// The line of `head`, its name and parameters, and `value`.
+    pub fn new(head: &[u8], value: &[u8]) -> ContentLine<'static> {
+        let name_end = head.iter().position(|byte| *byte == b';').unwrap_or(head.len());
+        ContentLine {
+            unfolded: Cow::Owned([head, b":", value].concat()),
+            name_end,
+            value_start: head.len() + 1,
+        }
+    }
+
+    /// The same, by itself.
+    pub fn into_owned(self) -> ContentLine<'static> {
+        ContentLine {
+            unfolded: Cow::Owned(self.unfolded.into_owned()),
+            name_end: self.name_end,
+            value_start: self.value_start,
+        }
+    }
+
+    /// The property's name as it is written.
+    pub fn name(&self) -> &[u8] {
+        self.unfolded.get(..self.name_end).unwrap_or_default()
+    }
+
+    /// Name and parameters: everything before the colon.
+    pub fn head(&self) -> &[u8] {
+        self.unfolded.get(..self.value_start.saturating_sub(1)).unwrap_or_default()
+    }
+
+    /// The value, escaped as it is.
+    pub fn value(&self) -> &[u8] {
+        self.unfolded.get(self.value_start..).unwrap_or_default()
+    }
+
+    /// The value as text. What is not UTF-8 becomes U+FFFD: for looking at, not for writing back.
+    pub fn text(&self) -> Cow<'_, str> {
+        String::from_utf8_lossy(self.value())
+    }
+
+    /// The parameters in their order, each with its name and its values as they are written, quotes included.
+    pub fn parameters(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        let mut rest = self.head().get(self.name_end..).unwrap_or_default();
+        std::iter::from_fn(move || {
+            rest = rest.strip_prefix(b";")?;
+            let mut quoted = false;
+            let end = rest.iter().position(|byte| {
+                quoted ^= *byte == b'"';
+                *byte == b';' && !quoted
+            });
+            let (parameter, behind) = rest.split_at(end.unwrap_or(rest.len()));
+            rest = behind;
+            let equals = memchr::memchr(b'=', parameter).unwrap_or(parameter.len());
+            let (name, value) = parameter.split_at(equals);
+            Some((name, value.strip_prefix(b"=").unwrap_or_default()))
+        })
+    }
+
+    /// The value of the parameter `name`, without the quotes around it.
+    pub fn parameter(&self, name: &str) -> Option<&[u8]> {
+        let (_, value) = self.parameters().find(|(known, _)| known.eq_ignore_ascii_case(name.as_bytes()))?;
+        let unquoted = value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\""));
+        Some(unquoted.unwrap_or(value))
+    }
 }
 
 /// Takes the folds out of a raw logical line, on bytes, before anything is decoded (RFC 5545 §3.1).
@@ -196,6 +220,19 @@ mod tests {
         let end = name_end(line).unwrap();
         assert_eq!(&line[..end], b"ATTENDEE");
         assert_eq!(&line[value_start(line, end).unwrap()..], b"mailto:a@example.com");
+    }
+
+    #[test]
+    fn a_content_line_comes_apart_at_its_separators_only() {
+        let text = b"BEGIN:VCALENDAR\r\nATTENDEE;CN=\"Li; Wei: x\";PART\r\n STAT=DECLINED:mailto:a@example.com\r\nEND:VCALENDAR\r\n";
+        let calendar = Calendar::scan(text, &super::super::Limits::default()).unwrap();
+        let line = ContentLine::of(&calendar, &calendar.lines()[1]);
+        assert_eq!(line.name(), b"ATTENDEE");
+        assert_eq!(line.parameter("cn"), Some(&b"Li; Wei: x"[..]));
+        assert_eq!(line.parameter("PARTSTAT"), Some(&b"DECLINED"[..]));
+        assert_eq!(line.parameter("ROLE"), None);
+        assert_eq!(line.value(), b"mailto:a@example.com");
+        assert_eq!(line.parameters().count(), 2);
     }
 
     #[test]

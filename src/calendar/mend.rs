@@ -9,7 +9,8 @@ use std::ops::Range;
 use memchr::memmem;
 
 use super::edit::{Edits, Patch};
-use super::line::{self, Property, trim_returns, unfold};
+use super::line::{self, trim_returns, unfold};
+use super::property::Property;
 use super::spans::{CUT, Calendar, Component, FOLDED, Kind, LOOSE_END, Line};
 
 /// The edits that mend a calendar, and what they leave out.

@@ -6,7 +6,8 @@
 
 use std::borrow::Cow;
 
-use super::line::{self, Property, unfold};
+use super::line::{self, unfold};
+use super::property::Property;
 use super::spans::{CUT, Calendar, Component, FOLDED, Kind, LOOSE_END, Line, NOT_UTF8, Stamps, line_number};
 
 /// How much of a calendar is looked at before it is refused.
@@ -131,7 +132,14 @@ struct Open<'text> {
 fn is_of_calendar(property: Property) -> bool {
     matches!(
         property,
-        Property::Method | Property::Name | Property::XWrCalname | Property::RefreshInterval | Property::XPublishedTtl
+        Property::Method
+            | Property::Name
+            | Property::XWrCalname
+            | Property::XWrCaldesc
+            | Property::XWrTimezone
+            | Property::XAppleCalendarColor
+            | Property::RefreshInterval
+            | Property::XPublishedTtl
     )
 }
 

@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use super::line::{self, Property};
+use super::line;
+use super::property::Property;
 
 /// One logical content line: where it stands, and what the scan saw on its way.
 #[derive(Debug, Clone, Copy)]
@@ -153,6 +154,18 @@ impl<'text> Calendar<'text> {
         let (raw, span) = (self.raw(line), line.span());
         let start = line::value_start(raw, usize::from(line.name_len)).unwrap_or(raw.len());
         (raw.get(start..).unwrap_or_default(), span.start + start..span.end)
+    }
+
+    /// Where `component` stands in the text, from its `BEGIN` to behind the line end of its `END`.
+    pub fn span_of(&self, component: &Component) -> Range<usize> {
+        let start = self.lines.get(component.begin).map_or(self.text.len(), |line| line.span().start);
+        start..self.next_start(component.end)
+    }
+
+    /// Where the line at `index` stands in the text, with its line end.
+    pub fn span_with_end(&self, index: usize) -> Range<usize> {
+        let start = self.lines.get(index).map_or(self.text.len(), |line| line.span().start);
+        start..self.next_start(index)
     }
 
     /// Where the line behind `index` begins: the end of this line's line end.

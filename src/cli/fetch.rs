@@ -8,33 +8,33 @@ use anyhow::{Context, anyhow};
 
 use super::Place;
 use crate::calendar::{Calendar, Limits, Malformed};
-use crate::feed::{Presentation, publish, publish_mended};
+use crate::clock::Clock;
+use crate::feed::{Circumstances, Copy, Presentation, Recipe, mended};
 use crate::refresh::{MendedAnswer, mend_answer};
 use crate::settings::{Origin, Settings, Source};
 use crate::source::{Address, Client, Fetch, FetchError, Fetched, Options, Order, Reach, Validators, roots};
 
 /// Fetches `named`, a source of the settings or an address, and prints what would be served.
 pub(super) async fn fetch(named: &str, allow_private: bool, place: &Place) -> anyhow::Result<ExitCode> {
-    let (client, limits, address, reach, presentation) = if named.contains("://") {
+    let (client, limits, address, reach, recipe) = if named.contains("://") {
         let address = Address::parse(named)?;
         let options = Options::default();
         let reach = if allow_private { Reach::Private } else { Reach::Public };
-        (Client::new(options, &roots(None)?), Limits::default(), address, reach, Presentation::default())
+        (Client::new(options, &roots(None)?), Limits::default(), address, reach, Recipe::default())
     } else {
         let settings = named_settings(place, named)?;
         let source = find(&settings, named)?;
-        let feed = settings.feeds.iter().find(|feed| feed.source == source.name);
-        let presentation = feed.map(|feed| Presentation { name: feed.name.clone(), refresh: Some(feed.refresh) });
+        let feed = settings.feeds.iter().find(|feed| feed.sources.contains(&source.name));
+        let recipe = feed.map(|feed| feed.recipe.clone());
         let reach = if allow_private { Reach::Private } else { source.reach };
-        (client(&settings)?, settings.fetch.limits, source.address.clone(), reach, presentation.unwrap_or_default())
+        (client(&settings)?, settings.fetch.limits, source.address.clone(), reach, recipe.unwrap_or_default())
     };
     match fetch_once(&client, &address, reach, &limits).await {
         Ok(answer) => {
             for line in remarks(&answer) {
                 eprintln!("calferry: {line}");
             }
-            let calendar = Calendar::scan(&answer.text, &Limits::NONE)?;
-            write_out(&publish_mended(&calendar, &presentation))
+            write_out(&published(named, &answer.text, &recipe)?)
         }
         Err(error) => Err(anyhow!("{error}. {}", error.advice())),
     }
@@ -49,7 +49,17 @@ pub(super) fn publish_file(file: &Path, name: Option<String>) -> anyhow::Result<
         text = std::fs::read(file).with_context(|| format!("{} cannot be read", file.display()))?;
     }
     let calendar = Calendar::scan(&text, &Limits::default()).map_err(|malformed| refused(file, &malformed))?;
-    write_out(&publish(&calendar, &Presentation { name, refresh: None }))
+    let recipe = Recipe { presentation: Presentation { name, ..Presentation::default() }, ..Recipe::default() };
+    write_out(&published("file", &mended(&calendar), &recipe)?)
+}
+
+/// What `recipe` makes of one copy today.
+fn published(source: &str, text: &[u8], recipe: &Recipe) -> Result<Vec<u8>, Malformed> {
+    let today = Clock::System.now().date();
+    // Hashes are keyed by the installation; what is only shown needs no key of its own.
+    let circumstances = Circumstances { today, key: [0; 32] };
+    let copy = Copy { source, text, confirmed: today, failing: false };
+    Ok(recipe.publish(&[copy], &circumstances)?.text)
 }
 
 fn refused(file: &Path, malformed: &Malformed) -> anyhow::Error {

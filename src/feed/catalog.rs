@@ -4,18 +4,18 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::publish::Presentation;
+use super::publish::Recipe;
 use super::token::Token;
 
 /// A feed: what it shows, and where it comes from.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Feed {
     /// Its name in the settings.
     pub id: Arc<str>,
-    /// What its calendar's head says.
-    pub presentation: Presentation,
-    /// The name of its source in the settings.
-    pub source: Arc<str>,
+    /// How it is made of its sources.
+    pub recipe: Recipe,
+    /// The names of its sources in the settings, in their order.
+    pub sources: Vec<Arc<str>>,
 }
 
 /// What a token leads to.

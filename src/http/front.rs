@@ -127,7 +127,8 @@ impl Front {
             Found::Unknown => return self.unknown(client),
         };
         if wants_health {
-            return health::answer(&served.upstream.standing(), self.clock.now());
+            let standings: Vec<_> = served.upstreams.iter().map(|upstream| upstream.standing()).collect();
+            return health::answer(&standings, self.clock.now());
         }
         self.feed(served, &request).await
     }
@@ -138,7 +139,7 @@ impl Front {
             Err(wait) => return self.no_copy(served, wait),
         };
         let now = self.clock.now();
-        let age = age(&served.upstream, waited, now);
+        let age = age(&served.upstreams, waited, now);
         let (edition, headers) = (&published.edition, request.headers());
         let coding = negotiate::coding(headers, edition);
         let not_modified = conditional::is_current(headers, edition, published.at, now, self.options.since_margin);
@@ -165,24 +166,33 @@ impl Front {
 
     /// The current edition, and whether it had to be waited for. `Err` says when to come back.
     async fn published(&self, served: &Served) -> Result<(Arc<Published>, bool), Duration> {
-        if let Ok(published) = self.publisher.current(served).await {
+        // A merged feed without one of its calendars makes a phone delete them: the first fetches are waited for.
+        if !served.upstreams.iter().any(|upstream| upstream.is_awaited())
+            && let Ok(published) = self.publisher.current(served).await
+        {
             return Ok((published, false));
         }
-        let upstream = &served.upstream;
         let later = RETRY_WITHOUT_COPY;
-        // It was asked a moment ago, gave nothing, and is not asked again so soon: waiting would help nobody.
-        if let Some(failed) = upstream.rests_since() {
+        // They were asked a moment ago, gave nothing, and are not asked again so soon: waiting would help nobody.
+        let rests = served.upstreams.iter().map(|upstream| upstream.rests_since());
+        if let Some(failed) = rests.min().flatten() {
             let ago = self.clock.now().since(failed);
             if let Some(rest) = later.checked_sub(ago).filter(|rest| !rest.is_zero()) {
                 return Err(rest);
             }
         }
         // Waited for by all alike; who hangs up leaves the fetch to the others.
-        self.refresher.wake(upstream);
-        match tokio::time::timeout(self.options.first_wait, upstream.has_copy()).await {
-            Ok(true) => self.publisher.current(served).await.map(|published| (published, true)).map_err(|_| later),
-            Ok(false) | Err(_) => Err(later),
-        }
+        let waiting = served.upstreams.iter().filter(|upstream| upstream.digest().is_none());
+        let waiting: Vec<_> = waiting.collect();
+        waiting.iter().for_each(|upstream| self.refresher.wake(upstream));
+        let all = async {
+            for upstream in &waiting {
+                upstream.has_copy().await;
+            }
+        };
+        // However that ends, what there is then is served.
+        let _ = tokio::time::timeout(self.options.first_wait, all).await;
+        self.publisher.current(served).await.map(|published| (published, true)).map_err(|_| later)
     }
 
     fn no_copy(&self, served: &Served, wait: Duration) -> Answer {
@@ -208,8 +218,9 @@ impl Front {
 }
 
 /// How old what is served is, at `now`.
-fn age(upstream: &Upstream, waited: bool, now: Timestamp) -> Age {
-    let (confirmed, until) = upstream.freshness().unwrap_or((now, now));
+fn age(upstreams: &[Arc<Upstream>], waited: bool, now: Timestamp) -> Age {
+    let oldest = upstreams.iter().filter_map(|upstream| upstream.freshness()).min_by_key(|(_, until)| *until);
+    let (confirmed, until) = oldest.unwrap_or((now, now));
     let ttl = until.as_secs().cast_signed() - now.as_secs().cast_signed();
     let freshness = match (waited, ttl < 0) {
         (true, _) => Freshness::Waited,

@@ -25,21 +25,37 @@ struct Health {
     reason: Option<&'static str>,
     next_fetch: Option<String>,
     events: Option<usize>,
+    /// Of a feed with several sources: how many it has, and how many are left out because they have no copy yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sources: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    left_out: Option<usize>,
 }
 
-/// 200 while the copy is as fresh as it should be, else 503. No name, address or token is in it.
-pub(super) fn answer(standing: &Standing, now: Timestamp) -> Answer {
-    let age = standing.snapshot.as_ref().map(|copy| now.since(copy.confirmed_at));
-    let patience = (standing.refresh * INTERVALS).max(LEAST);
-    let well = age.is_some_and(|age| age <= patience);
+/// 200 while every copy is as fresh as it should be, else 503. Of several sources the one that is worst off speaks. No
+/// name, address or token is in it.
+pub(super) fn answer(standings: &[Standing], now: Timestamp) -> Answer {
+    let well = |standing: &Standing| {
+        let age = standing.snapshot.as_ref().map(|copy| now.since(copy.confirmed_at));
+        age.is_some_and(|age| age <= (standing.refresh * INTERVALS).max(LEAST))
+    };
+    let confirmed = |standing: &Standing| standing.snapshot.as_ref().map(|copy| copy.confirmed_at);
+    let worst = standings.iter().min_by_key(|standing| (well(standing), standing.failing.is_none(), confirmed(standing)));
+    let Some(standing) = worst else { return json(StatusCode::SERVICE_UNAVAILABLE, &()) };
+    let several = standings.len() > 1;
+    let without = standings.iter().filter(|standing| standing.snapshot.is_none()).count();
+    let events = standings.iter().filter_map(|standing| Some(standing.snapshot.as_ref()?.entries));
     let health = Health {
         state: standing.as_str(),
-        age_seconds: age.map(|age| age.as_secs()),
-        last_success: standing.snapshot.as_ref().map(|copy| copy.confirmed_at.to_string()),
+        age_seconds: confirmed(standing).map(|at| now.since(at).as_secs()),
+        last_success: confirmed(standing).map(|at| at.to_string()),
         failing_since: standing.failing.as_ref().map(|failing| failing.since.to_string()),
         reason: standing.failing.as_ref().map(|failing| failing.reason),
         next_fetch: standing.next.map(|next| next.to_string()),
-        events: standing.snapshot.as_ref().map(|copy| copy.entries),
+        events: (without < standings.len()).then(|| events.sum()),
+        sources: several.then_some(standings.len()),
+        left_out: several.then_some(without),
     };
-    json(if well { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, &health)
+    let all_well = standings.iter().all(well);
+    json(if all_well { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, &health)
 }

@@ -33,7 +33,7 @@ impl Heads {
         protect(&mut not_modified);
         let mut found = not_modified.clone();
         found.insert(CONTENT_TYPE, HeaderValue::from_static("text/calendar; charset=utf-8"));
-        found.insert(CONTENT_DISPOSITION, disposition(&feed.id, feed.presentation.name.as_deref()));
+        found.insert(CONTENT_DISPOSITION, disposition(&feed.id, feed.recipe.presentation.name.as_deref()));
         let etag = |coding| HeaderValue::from_maybe_shared(edition.etag(coding)).expect("a tag is visible ASCII");
         Self { found, not_modified, etags: Coding::ALL.map(etag) }
     }

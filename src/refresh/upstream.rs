@@ -84,6 +84,20 @@ impl Upstream {
         self.lock().snapshot.as_ref().map(|snapshot| snapshot.digest)
     }
 
+    /// The digest of the copy, when it was last confirmed, and whether fetching has failed since.
+    pub fn copy(&self) -> (Option<[u8; 32]>, Timestamp, bool) {
+        let standing = self.lock();
+        let copy = standing.snapshot.as_ref();
+        let confirmed = copy.map_or_else(Timestamp::default, |copy| copy.confirmed_at);
+        (copy.map(|copy| copy.digest), confirmed, standing.failing.is_some())
+    }
+
+    /// Whether there is no copy, and the first fetch has not ended yet.
+    pub fn is_awaited(&self) -> bool {
+        let standing = self.lock();
+        standing.snapshot.is_none() && standing.failing.is_none()
+    }
+
     /// When the copy was confirmed, and until when that counts as fresh: two intervals, since a fetch takes its time.
     pub fn freshness(&self) -> Option<(Timestamp, Timestamp)> {
         let standing = self.lock();

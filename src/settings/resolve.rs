@@ -15,7 +15,7 @@ use url::Url;
 use super::section::{Found, Section, is_name};
 use super::{Device, Feed, Fetch, Problem, Problems, Server, Settings, Source};
 use crate::calendar::Limits;
-use crate::feed::Token;
+use crate::feed::{Presentation, Recipe, Token};
 use crate::http::{Patience, Rates, TrustedProxies};
 use crate::refresh::{CollapseRule, HostLimits, Pace};
 use crate::source::{Address, Options, Reach};
@@ -259,10 +259,8 @@ fn feed(id: &str, mut section: Section, sources: &Sources, context: &mut Context
             None => section.problem(&format!("sources[{index}]"), format!("no source named {name:?}")),
         }
     }
-    match names.len() {
-        0 => section.problem("sources", "a feed needs a source: sources = [\"name\"]"),
-        1 => {}
-        _ => section.problem("sources", "a feed has one source; give each source a feed of its own"),
+    if names.is_empty() {
+        section.problem("sources", "a feed needs a source: sources = [\"name\"]");
     }
     let devices = devices(&mut section, context);
     let revoked = section.list("revoked").unwrap_or_default();
@@ -275,11 +273,13 @@ fn feed(id: &str, mut section: Section, sources: &Sources, context: &mut Context
         }
     }
     let name = section.text("name").filter(|name| !name.trim().is_empty());
-    let usual = known.first().map_or(15 * MINUTE, |source| source.pace.refresh);
+    let usual = known.iter().map(|source| source.pace.refresh).min().unwrap_or(15 * MINUTE);
     let refresh = section.duration("refresh", usual, MINUTE..=7 * DAY);
     section.done();
-    let source = Arc::clone(&known.first()?.name);
-    Some(Feed { id: id.into(), name, source, refresh, devices, revoked })
+    let sources: Vec<_> = known.iter().map(|source| Arc::clone(&source.name)).collect();
+    let presentation = Presentation { name, refresh: Some(refresh), ..Presentation::default() };
+    let recipe = Recipe { presentation, ..Recipe::default() };
+    (!sources.is_empty()).then(|| Feed { id: id.into(), sources, recipe, devices, revoked })
 }
 
 fn devices(section: &mut Section, context: &mut Context<'_>) -> Vec<Device> {

@@ -72,10 +72,10 @@ fn the_example_means_what_it_says() {
     assert_eq!(settings.sources[1].pace.refresh, Duration::from_mins(15));
     let [home, me] = &settings.feeds[..] else { panic!() };
     assert_eq!(
-        (home.name.as_deref(), home.devices[0].name.as_str(), home.refresh),
+        (home.recipe.presentation.name.as_deref(), home.devices[0].name.as_str(), home.recipe.presentation.refresh.unwrap()),
         (None, "phone", Duration::from_mins(20))
     );
-    assert_eq!(me.name.as_deref(), Some("工作"));
+    assert_eq!(me.recipe.presentation.name.as_deref(), Some("工作"));
     let devices: Vec<_> =
         me.devices.iter().map(|device| (device.name.as_str(), device.rotation, device.token.is_some())).collect();
     assert_eq!(devices, [("iphone", 2, false), ("xiaomi", 0, false), ("tablet", 0, true)]);

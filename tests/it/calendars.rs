@@ -1,9 +1,11 @@
 //! Calendars of every kind through the calendar layer, judged by readers that we did not write.
 
 use calferry::calendar::{Calendar, Limits, unescape_text, unfold};
-use calferry::feed::{Presentation, publish};
+use calferry::feed::{Recipe, ZoneNames, mended};
 use icalendar::parser::{read_calendar, unfold as icalendar_unfold};
 use proptest::prelude::*;
+
+use super::harness;
 
 const FIXTURES: [(&str, &[u8]); 3] = [
     ("google", include_bytes!("../fixtures/google_zoom.ics")),
@@ -12,7 +14,7 @@ const FIXTURES: [(&str, &[u8]); 3] = [
 ];
 
 fn published(text: &[u8]) -> Vec<u8> {
-    publish(&Calendar::scan(text, &Limits::default()).unwrap(), &Presentation::default())
+    harness::published(&[("one", text)], &Recipe { zones: ZoneNames::Keep, ..Recipe::default() })
 }
 
 /// The unfolded lines of `text`, by a reading of RFC 5545 §3.1 that is not the program's.
@@ -208,7 +210,7 @@ proptest! {
         text.extend_from_slice(&bytes);
         for text in [&text[..], &bytes] {
             if let Ok(calendar) = Calendar::scan(text, &Limits::default()) {
-                publish(&calendar, &Presentation { name: Some("x".into()), refresh: None });
+                harness::published(&[("one", &mended(&calendar))], &Recipe::default());
             }
         }
     }

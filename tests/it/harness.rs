@@ -6,6 +6,10 @@ pub(crate) mod upstream;
 
 use std::time::Duration;
 
+use calferry::calendar::{Calendar, Limits};
+use calferry::feed::{Circumstances, Copy, Recipe, mended};
+use chrono::NaiveDate;
+
 /// Waits until `condition` holds, and fails after half a minute with what was waited for.
 pub(crate) async fn eventually(what: &str, mut condition: impl AsyncFnMut() -> bool) {
     let mut look = tokio::time::interval(Duration::from_millis(10));
@@ -15,6 +19,18 @@ pub(crate) async fn eventually(what: &str, mut condition: impl AsyncFnMut() -> b
         }
     });
     assert!(waited.await.is_ok(), "waited in vain for: {what}");
+}
+
+/// The day it is where a test does not say otherwise: a Sunday.
+pub(crate) const TODAY: NaiveDate = NaiveDate::from_ymd_opt(2026, 11, 22).unwrap();
+
+/// What `recipe` makes on [`TODAY`] of sources, each a name and a text as it comes from upstream.
+pub(crate) fn published(sources: &[(&str, &[u8])], recipe: &Recipe) -> Vec<u8> {
+    let texts: Vec<_> =
+        sources.iter().map(|(name, text)| (*name, mended(&Calendar::scan(text, &Limits::default()).unwrap()))).collect();
+    let copies: Vec<_> =
+        texts.iter().map(|(source, text)| Copy { source, text, confirmed: TODAY, failing: false }).collect();
+    recipe.publish(&copies, &Circumstances { today: TODAY, key: [7; 32] }).unwrap().text
 }
 
 /// A calendar of `events` events; `salt` shows in every summary.

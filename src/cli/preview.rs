@@ -1,0 +1,331 @@
+//! `calferry preview`: what a feed's rules make of its events. `calferry explain`: the same for one event, rule by rule.
+
+use std::fmt::Write as _;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, anyhow, bail, ensure};
+use serde::Serialize;
+
+use super::Place;
+use super::fetch::{client, fetch_once};
+use crate::app::{load_key, stored_name};
+use crate::calendar::{Calendar, Limits, Property};
+use crate::clock::{Clock, Timestamp};
+use crate::feed::{Circumstances, Copy, Reason, Rules, Seen, mended};
+use crate::settings::{Feed, Settings, Source};
+use crate::store::{Access, Store};
+
+/// What to show.
+#[derive(Debug, Clone, clap::Args)]
+pub(super) struct Shown {
+    /// The feed.
+    feed: String,
+    /// Look at this calendar file in the place of the stored copies; NAME=FILE for one source of several.
+    #[arg(long, value_name = "FILE")]
+    source_file: Vec<String>,
+    /// As JSON.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    place: Place,
+}
+
+/// The text of one source.
+struct Text {
+    source: String,
+    text: Vec<u8>,
+    confirmed: Timestamp,
+}
+
+#[derive(Debug, Serialize)]
+struct Preview {
+    feed: String,
+    events: usize,
+    kept: usize,
+    changed: usize,
+    dropped: usize,
+    rules: Vec<RuleTally>,
+    list: Vec<Event>,
+}
+
+#[derive(Debug, Serialize)]
+struct RuleTally {
+    rule: String,
+    applied: usize,
+}
+
+#[derive(Debug, Serialize)]
+struct Event {
+    source: String,
+    uid: String,
+    recurrence_id: Option<String>,
+    start: String,
+    title: String,
+    fate: &'static str,
+    /// What left it out.
+    by: Option<String>,
+    /// The rules that applied to it.
+    rules: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    diff: Vec<String>,
+}
+
+/// Lists what the rules of a feed make of every event; with `diff`, the lines that change.
+pub(super) async fn preview(shown: &Shown, diff: bool) -> anyhow::Result<ExitCode> {
+    let settings = shown.place.settings()?;
+    let feed = find(&settings, &shown.feed)?;
+    let texts = texts(&settings, feed, &shown.source_file).await?;
+    let mut list = Vec::new();
+    let tally = publish(&settings, feed, &texts, |seen| list.push(event(seen, &feed.recipe.rules, diff)))?;
+    let count = |fate: &str| list.iter().filter(|event| event.fate == fate).count();
+    let names = feed.recipe.rules.rules.iter().map(|rule| rule.name.to_string());
+    let preview = Preview {
+        feed: feed.id.to_string(),
+        events: list.len(),
+        kept: count("kept"),
+        changed: count("changed"),
+        dropped: count("dropped"),
+        rules: names.zip(tally).map(|(rule, applied)| RuleTally { rule, applied }).collect(),
+        list,
+    };
+    let out = if shown.json { serde_json::to_string_pretty(&preview)? + "\n" } else { preview.words() };
+    std::io::stdout().lock().write_all(out.as_bytes())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+impl Preview {
+    fn words(&self) -> String {
+        let mut out = format!(
+            "feed {}: {} events; {} kept as they are, {} changed, {} dropped\n",
+            self.feed, self.events, self.kept, self.changed, self.dropped
+        );
+        for rule in &self.rules {
+            let _ = writeln!(out, "  {}: applied to {}", rule.rule, rule.applied);
+        }
+        for event in &self.list {
+            let instance = event.recurrence_id.as_ref().map_or(String::new(), |id| format!(" (instance of {id})"));
+            let by = match (&event.by, event.rules.is_empty()) {
+                (Some(by), _) => format!("  ← {by}"),
+                (None, false) => format!("  ← {}", event.rules.join(", ")),
+                (None, true) => String::new(),
+            };
+            let _ = writeln!(out, "{:8}{}  {}  {}{instance}{by}", event.fate, event.source, event.start, event.title);
+            for line in &event.diff {
+                let _ = writeln!(out, "        {line}");
+            }
+        }
+        out
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct Explanation {
+    #[serde(flatten)]
+    event: Event,
+    steps: Vec<Step>,
+}
+
+#[derive(Debug, Serialize)]
+struct Step {
+    rule: String,
+    applied: bool,
+    conditions: Vec<Condition>,
+    /// Not asked any more, since an earlier rule ended the matter.
+    asked: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct Condition {
+    condition: String,
+    holds: bool,
+}
+
+/// Tells for the event `uid`, master and changed instances, what each rule says of it.
+pub(super) async fn explain(shown: &Shown, uid: &str) -> anyhow::Result<ExitCode> {
+    let settings = shown.place.settings()?;
+    let feed = find(&settings, &shown.feed)?;
+    let texts = texts(&settings, feed, &shown.source_file).await?;
+    let mut explanations = Vec::new();
+    let rules = &feed.recipe.rules;
+    publish(&settings, feed, &texts, |seen| {
+        if seen.entry.uid().is_some_and(|known| *known == *uid.as_bytes()) {
+            explanations.push(Explanation { event: event(seen, rules, true), steps: steps(seen, rules) });
+        }
+    })?;
+    ensure!(
+        !explanations.is_empty(),
+        "no event of feed {} has the UID {uid:?}; `calferry preview {} --json` lists them",
+        feed.id,
+        feed.id
+    );
+    let out = if shown.json {
+        serde_json::to_string_pretty(&explanations)? + "\n"
+    } else {
+        explanations.iter().map(Explanation::words).collect()
+    };
+    std::io::stdout().lock().write_all(out.as_bytes())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+impl Explanation {
+    fn words(&self) -> String {
+        let event = &self.event;
+        let mut out = format!("{}  {}  {}\n", event.source, event.start, event.title);
+        if let Some(id) = &event.recurrence_id {
+            let _ = writeln!(out, "  a changed instance: the one of {id}");
+        }
+        for step in &self.steps {
+            let verdict = match (step.asked, step.applied) {
+                (false, _) => "not asked",
+                (true, true) => "applies",
+                (true, false) => "does not apply",
+            };
+            let _ = writeln!(out, "  {}: {verdict}", step.rule);
+            for condition in step.conditions.iter().filter(|_| step.asked) {
+                let _ = writeln!(out, "    {} {}", if condition.holds { "yes" } else { "no " }, condition.condition);
+            }
+        }
+        let by = event.by.as_ref().map_or(String::new(), |by| format!(" by {by}"));
+        let _ = writeln!(out, "  {}{by}", event.fate);
+        for line in &event.diff {
+            let _ = writeln!(out, "    {line}");
+        }
+        out
+    }
+}
+
+fn steps(seen: &Seen<'_, '_, '_>, rules: &Rules) -> Vec<Step> {
+    let mut asked = true;
+    let mut steps = Vec::with_capacity(rules.rules.len());
+    for (index, rule) in rules.rules.iter().enumerate() {
+        let applied = seen.judgement.applied.contains(&index);
+        let findings = rule.when.findings(seen.entry, seen.around).into_iter();
+        steps.push(Step {
+            rule: rule.name.to_string(),
+            applied,
+            conditions: findings.map(|found| Condition { condition: found.condition, holds: found.holds }).collect(),
+            asked,
+        });
+        asked &= !(applied && rule.verdict.is_some());
+    }
+    steps
+}
+
+fn event(seen: &Seen<'_, '_, '_>, rules: &Rules, diff: bool) -> Event {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let value = |property| seen.entry.value(property).map(|value| text(&value));
+    let after = seen.after();
+    let changed = after.as_ref().is_some_and(|after| **after != *seen.before());
+    let name = |index: usize| rules.rules.get(index).map_or(String::new(), |rule| rule.name.to_string());
+    Event {
+        source: seen.around.source.to_owned(),
+        uid: value(Property::Uid).unwrap_or_default(),
+        recurrence_id: value(Property::RecurrenceId),
+        start: value(Property::Dtstart).unwrap_or_else(|| "-".into()),
+        title: seen.entry.text(Property::Summary).into_owned(),
+        fate: match (&after, changed) {
+            (None, _) => "dropped",
+            (Some(_), true) => "changed",
+            (Some(_), false) => "kept",
+        },
+        by: seen.judgement.dropped.map(|reason| match reason {
+            Reason::Rule(index) => name(index),
+            Reason::Hidden(hidden) => format!("hide = {:?}", hidden.as_str()),
+            Reason::Window => "window".into(),
+            Reason::Series => "its series, which is dropped".into(),
+            Reason::Newer => "another source, which has it newer".into(),
+        }),
+        rules: seen.judgement.applied.iter().map(|index| name(*index)).collect(),
+        diff: after.filter(|_| diff && changed).map(|after| lines(seen.before(), &after)).unwrap_or_default(),
+    }
+}
+
+/// The lines that differ, those that go with `-` and those that come with `+`.
+fn lines(before: &[u8], after: &[u8]) -> Vec<String> {
+    let [before, after] = [before, after].map(|text| String::from_utf8_lossy(text).replace("\r\n ", "").replace("\r\n\t", ""));
+    let diff = similar::TextDiff::from_lines(&before, &after);
+    let differs = diff.iter_all_changes().filter(|change| change.tag() != similar::ChangeTag::Equal);
+    differs.map(|change| format!("{}{}", change.tag(), change.value().trim_end())).collect()
+}
+
+fn find<'a>(settings: &'a Settings, named: &str) -> anyhow::Result<&'a Feed> {
+    settings.feeds.iter().find(|feed| *feed.id == *named).ok_or_else(|| {
+        let known: Vec<_> = settings.feeds.iter().map(|feed| &*feed.id).collect();
+        anyhow!("no feed named {named:?}; the feeds are: {}", known.join(", "))
+    })
+}
+
+/// The texts of a feed's sources: from the files that are given, else the stored copies, else fetched now.
+async fn texts(settings: &Settings, feed: &Feed, files: &[String]) -> anyhow::Result<Vec<Text>> {
+    let files = files.iter().map(|file| named_file(feed, file)).collect::<anyhow::Result<Vec<_>>>()?;
+    let mut texts = Vec::with_capacity(feed.sources.len());
+    for name in &feed.sources {
+        let Some(source) = settings.sources.iter().find(|source| source.name == *name) else { continue };
+        let file = files.iter().find(|(named, _)| **named == **name);
+        texts.push(match file {
+            Some((_, path)) => from_file(source, path)?,
+            None if !files.is_empty() => continue,
+            None => match from_store(settings, source)? {
+                Some(text) => text,
+                None => from_upstream(settings, source).await?,
+            },
+        });
+    }
+    Ok(texts)
+}
+
+fn named_file(feed: &Feed, given: &str) -> anyhow::Result<(String, PathBuf)> {
+    if let Some((name, path)) = given.split_once('=').filter(|(name, _)| feed.sources.iter().any(|known| **known == **name)) {
+        return Ok((name.to_owned(), path.into()));
+    }
+    match feed.sources.as_slice() {
+        [one] => Ok((one.to_string(), given.into())),
+        _ => bail!("--source-file {given}: feed {} has several sources; write NAME=FILE", feed.id),
+    }
+}
+
+fn from_file(source: &Source, path: &Path) -> anyhow::Result<Text> {
+    let text = std::fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?;
+    let calendar = Calendar::scan(&text, &Limits::default())
+        .map_err(|malformed| anyhow!("{} would not be served: {malformed}", path.display()))?;
+    Ok(Text { source: source.name.to_string(), text: mended(&calendar), confirmed: Clock::System.now() })
+}
+
+fn from_store(settings: &Settings, source: &Source) -> anyhow::Result<Option<Text>> {
+    if !settings.state_dir.join("calferry.db").exists() {
+        return Ok(None);
+    }
+    let (store, id) = (Store::open(&settings.state_dir, Access::Visit)?, stored_name(source, &settings.state_dir)?);
+    let confirmed = store.known()?.snapshots.remove(&id).map(|copy| copy.confirmed_at);
+    let text = store.text(&id)?;
+    Ok(text.zip(confirmed).map(|(text, confirmed)| Text { source: source.name.to_string(), text, confirmed }))
+}
+
+async fn from_upstream(settings: &Settings, source: &Source) -> anyhow::Result<Text> {
+    eprintln!("calferry: source {} has no stored copy; it is fetched", source.name);
+    let answer = fetch_once(&client(settings)?, &source.address, source.reach, &settings.fetch.limits).await;
+    let answer = answer.map_err(|error| anyhow!("source {}: {error}. {}", source.name, error.advice()))?;
+    Ok(Text { source: source.name.to_string(), text: answer.text, confirmed: Clock::System.now() })
+}
+
+fn publish(
+    settings: &Settings,
+    feed: &Feed,
+    texts: &[Text],
+    see: impl FnMut(&Seen<'_, '_, '_>),
+) -> anyhow::Result<Vec<usize>> {
+    // Where nothing has been served yet there is no key, and what is only shown needs none.
+    let key = if settings.state_dir.join("key").exists() {
+        load_key(&settings.state_dir)?.derive("calferry 2026 hashes in editions")
+    } else {
+        [0; 32]
+    };
+    let circumstances = Circumstances { today: Clock::System.now().date(), key };
+    let copies: Vec<_> = texts
+        .iter()
+        .map(|text| Copy { source: &text.source, text: &text.text, confirmed: text.confirmed.date(), failing: false })
+        .collect();
+    Ok(feed.recipe.watch(&copies, &circumstances, see)?.applied)
+}

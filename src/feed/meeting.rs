@@ -1,0 +1,399 @@
+//! Meeting addresses in free text, and the Google Meet block of a description.
+//!
+//! The first URL on a meeting host is not always the one to join by: invitations also link to phone numbers, options
+//! and downloads. So an address whose path looks like a join wins, and known other pages never do. An address comes
+//! out byte for byte as it was written, because a passcode that was re-encoded is another passcode.
+//!
+//! Prose ends a URL where RFC 3986 does, and at brackets: Chinese follows without a space, and editors write `(…)`,
+//! `[…](…)` and `<…|…>`. So a room name in raw Chinese is cut; browsers copy such a name percent-encoded.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use memchr::memmem;
+use percent_encoding::percent_decode_str;
+
+/// The longest address that is handed out, in bytes: what every client takes.
+const LONGEST: usize = 2048;
+/// How many redirectors may be wrapped around an address.
+const DEEPEST: usize = 4;
+
+/// A meeting service. In its paths `*` is any segment and `#` a number.
+struct Service {
+    hosts: &'static [&'static str],
+    /// What the path of an address to join by begins with. Empty: whatever is no other page.
+    joins: &'static [&'static str],
+    /// Paths of its other pages.
+    others: &'static [&'static str],
+}
+
+/// The hosts that iOS shows a Join button for, and the services it does not know, mostly Chinese ones.
+#[rustfmt::skip]
+static SERVICES: &[Service] = &[
+    // `/u/` lists phone numbers; `/rec/` plays recordings.
+    Service { hosts: &["zoom.us", "zoom.com", "zoom.com.cn", "zoomgov.com", "zoom-x.de"],
+              joins: &["j", "w", "s", "my", "wc", "ejl"], others: &["u", "zoomconference", "skype", "rec", "*/*/ics"] },
+    Service { hosts: &["meet.google.com"], joins: &[], others: &["new", "landing", "about", "tel"] },
+    // All of `/l/` opens something in Teams: channels, files, chats.
+    Service { hosts: &["teams.microsoft.com", "teams.microsoft.us", "teams.live.com", "teams.microsoftonline.cn"],
+              joins: &["l/meetup-join", "meet"], others: &["l", "meetingoptions"] },
+    Service { hosts: &["webex.com", "webex.com.cn", "web.ciscospark.com"], others: &["*/globalcallin.php"],
+              joins: &["meet", "join", "m", "j.php", "e.php", "wbxmjs", "webappng", "*/j.php", "*/e.php"] },
+    Service { hosts: &["meeting.tencent.com", "voovmeeting.com"], joins: &["dm", "p", "s", "l", "r"],
+              others: &["cw", "crm", "v2"] },
+    Service { hosts: &["vc.feishu.cn", "vc.larksuite.com", "meeting.dingtalk.com"], joins: &["j", "app"], others: &[] },
+    Service { hosts: &["gotomeeting.com", "gotomeet.me", "meet.goto.com"], joins: &["join", "#"],
+              others: &["install", "system-check", "email-welcome", "*/numbersdisplay.html"] },
+    Service { hosts: &["bluejeans.com", "chime.aws", "join.me"], joins: &["#"], others: &["numbers", "dialinnumbers"] },
+    Service { hosts: &["v.ringcentral.com", "meetings.ringcentral.com", "facetime.apple.com"], joins: &["join", "j"],
+              others: &["teleconference"] },
+    Service { hosts: &["whereby.com", "meet.jit.si", "join.skype.com"], joins: &[],
+              others: &["information", "user", "blog", "org", "static"] },
+];
+
+/// Names in front of a listed host that are never meetings.
+const OTHER_NAMES: [&str; 8] = ["support", "help", "status", "blog", "explore", "developers", "docs", "dialin"];
+/// Pages that every service with a web site has.
+const SITE_PAGES: [&str; 8] = ["download", "client", "support", "help", "pricing", "signin", "signup", "account"];
+/// Files that belong to a page. iOS refuses them too.
+const FILES: [&str; 9] = ["png", "jpg", "jpeg", "gif", "svg", "webp", "ico", "css", "ics"];
+
+/// Outlook's Safe Links, in mail and in Teams, and Proofpoint's URL Defense.
+#[rustfmt::skip]
+const REDIRECTORS: [&str; 6] = ["safelinks.protection.outlook.com", "safelinks.protection.office365.us",
+    "safelinks.protection.partner.outlook.cn", "statics.teams.cdn.office.net", "urldefense.com", "urldefense.proofpoint.com"];
+
+/// Hosts whose addresses are meetings: those of the well-known services, and the user's own. A host stands for itself
+/// and for every name below it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct MeetingHosts {
+    own: Vec<String>,
+}
+
+impl MeetingHosts {
+    /// The well-known hosts and `extra`; what is not a host name is left out. Nothing but meetings is expected on an
+    /// extra host: each of its addresses counts as one to join by, on every port.
+    pub fn with(extra: &[String]) -> Self {
+        Self { own: extra.iter().filter(|host| Self::is_host_name(host)).cloned().collect() }
+    }
+
+    /// Whether `text` is a host name that may be listed: labels in ASCII (RFC 1123 §2.1), at least two; no IP address.
+    pub fn is_host_name(text: &str) -> bool {
+        let label = |label: &str| {
+            let plain = label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+            (1..=63).contains(&label.len()) && plain && !label.starts_with('-') && !label.ends_with('-')
+        };
+        let numeric = text.rsplit('.').next().is_some_and(|top| top.bytes().all(|byte| byte.is_ascii_digit()));
+        text.len() <= 253 && text.contains('.') && text.split('.').all(label) && !numeric
+    }
+
+    /// The service that `host` belongs to, none if it is the user's own, and what stands in front of the listed name.
+    fn find<'a>(&self, host: &'a str) -> Option<(Option<&'static Service>, &'a str)> {
+        let own = self.own.iter().map(|own| (None, own.as_str()));
+        let known = SERVICES.iter().flat_map(|service| service.hosts.iter().map(move |host| (Some(service), *host)));
+        own.chain(known).find_map(|(service, listed)| Some((service, below(host, listed)?)))
+    }
+
+    /// Whether `address` looks like one to join by. `None` if it is no meeting at all.
+    fn joins(&self, address: &Address) -> Option<bool> {
+        let file = address.path.rsplit('/').next().and_then(|file| file.rsplit_once('.'));
+        let (service, front) = self.find(address.host)?;
+        if address.path.is_empty() || file.is_some_and(|(_, kind)| one_of(&FILES, kind)) {
+            return None;
+        }
+        let Some(service) = service else { return Some(true) };
+        let begins = |with: &&str| address.begins(with);
+        // The services answer on the usual ports; another one is somebody's test.
+        if !matches!(address.port, "" | "443" | "80") || front.split('.').any(|name| one_of(&OTHER_NAMES, name)) {
+            None
+        } else if service.joins.iter().any(begins) {
+            Some(true)
+        } else if service.others.iter().any(begins) {
+            None
+        } else if service.joins.is_empty() {
+            Some(true)
+        } else {
+            // `www.` is the web site.
+            (!front.eq_ignore_ascii_case("www.") && !SITE_PAGES.iter().any(begins)).then_some(false)
+        }
+    }
+}
+
+/// The pieces of a URL that decide, the host without a dot behind it, the path without the slash in front. Read by
+/// hand: most URLs of a calendar lead elsewhere and are never parsed.
+struct Address<'a> {
+    text: &'a str,
+    host: &'a str,
+    port: &'a str,
+    path: &'a str,
+    query: &'a str,
+}
+
+impl<'a> Address<'a> {
+    /// `None` if it is not `http`, or there is a user in front of the host: `https://zoom.us@example.com/`.
+    fn of(text: &'a str) -> Option<Self> {
+        let (_, rest) = text.split_once("://").filter(|(scheme, _)| one_of(&["https", "http"], scheme))?;
+        let (authority, rest) = rest.split_at_checked(rest.find(['/', '?', '#']).unwrap_or(rest.len()))?;
+        let (host, port) = authority.split_once(':').unwrap_or((authority, ""));
+        let before_fragment = rest.split('#').next().unwrap_or_default();
+        let (path, query) = before_fragment.split_once('?').unwrap_or((before_fragment, ""));
+        let host = host.strip_suffix('.').unwrap_or(host);
+        let it = Self { text, host, port, path: path.trim_start_matches('/'), query };
+        (!authority.contains('@')).then_some(it)
+    }
+
+    fn begins(&self, with: &str) -> bool {
+        let mut segments = self.path.split('/').filter(|segment| !segment.is_empty());
+        with.split('/').all(|wanted| {
+            segments.next().is_some_and(|segment| match wanted {
+                "*" => true,
+                "#" => segment.bytes().all(|byte| byte.is_ascii_digit()),
+                _ => segment.eq_ignore_ascii_case(wanted),
+            })
+        })
+    }
+
+    fn is_google_redirect(&self) -> bool {
+        let www = self.host.get(..11).is_some_and(|front| front.eq_ignore_ascii_case("www.google."));
+        self.path == "url" && (www || self.host.eq_ignore_ascii_case("google.com"))
+    }
+
+    fn is_redirector(&self) -> bool {
+        self.is_google_redirect() || REDIRECTORS.iter().any(|host| below(self.host, host).is_some())
+    }
+
+    /// Where a redirector leads: Google's, Outlook's Safe Links, Proofpoint's URL Defense.
+    fn target(&self) -> Option<String> {
+        if let Some((_, rest)) = self.text.split_once("/v3/__") {
+            // A `*` stands for a character that is listed in Base64 behind the address. Meeting addresses have none.
+            return rest.split_once("__;").filter(|(it, _)| !it.contains('*')).map(|(it, _)| it.to_owned());
+        }
+        let value = |wanted: &str| {
+            let pairs = self.query.split('&').filter_map(|pair| pair.split_once('='));
+            pairs.map(|(name, value)| (name.trim_start_matches("amp;"), value)).find(|(name, _)| *name == wanted)
+        };
+        let decode = |value: &str| percent_decode_str(value).decode_utf8().ok().map(Cow::into_owned);
+        if self.path.eq_ignore_ascii_case("v2/url") {
+            return decode(&value("u")?.1.replace('-', "%").replace('_', "/"));
+        }
+        decode(value("q").or_else(|| value("url"))?.1)
+    }
+
+    /// The last word before an address is handed out.
+    fn is_valid(&self) -> bool {
+        let sound = self.text.len() <= LONGEST && MeetingHosts::is_host_name(self.host);
+        let same = |host: &str| host.trim_end_matches('.').eq_ignore_ascii_case(self.host);
+        sound && url::Url::parse(self.text).is_ok_and(|url| url.host_str().is_some_and(same))
+    }
+}
+
+fn one_of(names: &[&str], name: &str) -> bool {
+    names.iter().any(|other| other.eq_ignore_ascii_case(name))
+}
+
+/// What stands in front of `listed` in `host`, if `host` is `listed` or a name below it.
+fn below<'a>(host: &'a str, listed: &str) -> Option<&'a str> {
+    let (front, end) = host.split_at_checked(host.len().checked_sub(listed.len())?)?;
+    (end.eq_ignore_ascii_case(listed) && (front.is_empty() || front.ends_with('.'))).then_some(front)
+}
+
+/// The URL that `text` begins with, and the punctuation behind it. Ends before the next URL of a list.
+fn url_run(text: &str) -> &str {
+    let next = |at: usize| text.get(at + 1..at + 5).is_some_and(|next| next.eq_ignore_ascii_case("http"));
+    let goes_on = |at: usize, byte: u8| match byte {
+        b',' | b';' => !next(at),
+        _ => byte.is_ascii_alphanumeric() || b"-._~:/?#@!$&*+=%".contains(&byte),
+    };
+    let end = text.bytes().enumerate().position(|(at, byte)| !goes_on(at, byte));
+    end.and_then(|end| text.get(..end)).unwrap_or(text)
+}
+
+/// The URL that `text` begins with.
+fn url_at(text: &str) -> &str {
+    url_run(text).trim_end_matches(['.', ',', ';', ':', '!', '?', '*'])
+}
+
+/// Where the scheme that ends at `colon` begins, if it is `https` or `http`.
+fn scheme_start(text: &str, colon: usize) -> Option<usize> {
+    let mut starts = [5, 4].into_iter().filter_map(|length| colon.checked_sub(length));
+    starts.find(|start| text.get(*start..colon).is_some_and(|scheme| one_of(&["https", "http"], scheme)))
+}
+
+/// `address` without the redirectors around it.
+fn unwrapped(mut address: Cow<'_, str>) -> Option<Cow<'_, str>> {
+    for _ in 0..=DEEPEST {
+        match Address::of(&address)? {
+            wrapped if wrapped.is_redirector() => address = Cow::Owned(url_at(&wrapped.target()?).to_owned()),
+            _ => return Some(address),
+        }
+    }
+    None
+}
+
+/// Where a link through Google's redirector leads. Calendars fetched from Google hold many, and they stop at a page
+/// that asks whether to go on.
+pub(super) fn behind_google(address: &str) -> Option<String> {
+    let target = Address::of(address).filter(Address::is_google_redirect)?.target()?;
+    Address::of(url_at(&target)).map(|target| target.text.to_owned())
+}
+
+/// The first meeting address in `text`, cleaned of its wrapping: the first that looks like one to join by, or else the
+/// first other page of a meeting host. `http` is taken as it is; as on iOS, an address without a path is none.
+pub fn meeting_link(text: &str, hosts: &MeetingHosts) -> Option<String> {
+    let (mut page, mut html, mut behind) = (None, None, 0);
+    for colon in memmem::find_iter(text.as_bytes(), b"://") {
+        let Some(start) = scheme_start(text, colon).filter(|start| *start >= behind) else { continue };
+        let (before, rest) = text.split_at_checked(start)?;
+        let found = url_run(rest);
+        // What is inside a URL belongs to it: a page about a meeting's address is not the meeting.
+        behind = start + found.len();
+        if !Address::of(found).is_some_and(|it| it.is_redirector() || hosts.find(it.host).is_some()) {
+            continue;
+        }
+        let quoted = before.ends_with("=\"") || before.ends_with("='");
+        let escaped = found.contains('&') && (quoted || *html.get_or_insert_with(|| super::html::is_html(text)));
+        let decoded = if escaped { html_escape::decode_html_entities(found) } else { Cow::Borrowed(found) };
+        let Some(link) = unwrapped(Cow::Borrowed(url_at(&decoded))) else { continue };
+        match Address::of(&link).filter(Address::is_valid).and_then(|address| hosts.joins(&address)) {
+            Some(true) => return Some(link.into_owned()),
+            Some(false) if page.is_none() => page = Some(link.into_owned()),
+            _ => {}
+        }
+    }
+    page
+}
+
+/// The first bar in `text` at or after `from`: `-::~:~::~:~ … :~::~:~::-`.
+fn next_bar(text: &str, from: usize) -> Option<Range<usize>> {
+    const HEAD: &str = "-::~:~::~";
+    const TAIL: &str = "~::~:~::-";
+    memmem::find_iter(text.get(from..)?.as_bytes(), HEAD).find_map(|at| {
+        let start = from + at;
+        let inner = text.get(start + 1..)?.bytes().position(|byte| !matches!(byte, b':' | b'~'))?;
+        let bar = start..start + inner + 2;
+        (bar.len() >= HEAD.len() + TAIL.len() && text.get(bar.clone())?.ends_with(TAIL)).then_some(bar)
+    })
+}
+
+/// The Google Meet block of a DESCRIPTION: from its first bar to the end of its second. `None` unless both are there
+/// and byte-identical, as iOS wants them before it reads the block.
+pub(crate) fn meet_block(description: &str) -> Option<Range<usize>> {
+    let first = next_bar(description, 0)?;
+    let second = next_bar(description, first.end)?;
+    (description.get(first.clone()) == description.get(second.clone())).then_some(first.start..second.end)
+}
+
+/// How many bars of Google Meet blocks a DESCRIPTION has. A change must never leave exactly one.
+pub(crate) fn bars(description: &str) -> usize {
+    std::iter::successors(next_bar(description, 0), |bar| next_bar(description, bar.end)).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn link(text: &str) -> Option<String> {
+        meeting_link(text, &MeetingHosts::with(&["Meet.Example.org".to_owned(), "https://x".to_owned()]))
+    }
+
+    /// The address stands between `«` and `»`, or behind `→`.
+    fn finds(texts: &[&str]) {
+        for text in texts {
+            let marked = || (text.replace(['«', '»'], ""), text.split(['«', '»']).nth(1).unwrap());
+            let (text, wanted) = text.split_once(" → ").map_or_else(marked, |(text, wanted)| (text.to_owned(), wanted));
+            assert_eq!(link(&text).as_deref(), Some(wanted), "{text}");
+        }
+    }
+
+    #[test]
+    #[rustfmt::skip]
+    fn the_address_to_join_by_is_found_as_it_was_written() {
+        finds(&[
+            "«https://us02web.zoom.us/j/80000000001?pwd=AbC-d_E.1»", "Zoom «https://us02web.zoom.us/j/8?pwd=Demo»\nID: 8",
+            "Join«http://zoom.us/j/1».", "(«https://zoom.us/my/li»)", "[«https://zoom.us/w/1»](https://zoom.us/w/2)",
+            "会议：«https://zoom.com.cn/j/1?pwd=a%2Fb==»，密码：1", "「«https://zoom.us/j/1»」", "«https://zoom.us/j/1»（密码）",
+            "点击«https://meeting.tencent.com/dm/abc»加入", "链接 «https://meeting.tencent.com/dm/AbC»\n#腾讯会议：1-2-3",
+            "«https://vc.feishu.cn/j/123456789»。", "«https://meeting.dingtalk.com/j/cgTT»！", "《«https://whereby.com/li»》",
+            "“«https://meet.jit.si/a»”", "**«HTTPS://ZOOM.US/j/1»**", "«https://us02web.zoom.us./j/1»", "«https://zoom.us:443/j/1»",
+            "https://zoom.us/u/kE «https://zoom.us/j/1»", "https://zoom.us/download «https://zoom.us/meeting/register/x»",
+            "https://zoom.us/webinar/register/x «https://zoom.us/j/1» https://zoom.us/j/2", "<b>«https://join.skype.com/a»</b>",
+            "Need help?<https://aka.ms/Join>\nJoin<«https://teams.microsoft.com/l/meetup-join/19%3am%40thread.v2/0?c=%7b%22»>",
+            "x https://example.com/, «https://teams.live.com/meet/9?p=x»", "https://x.y/a,«https://chime.aws/123»; b",
+            "https://teams.microsoft.com/l/channel/1 «https://teams.microsoft.com/meet/2»", "«https://meet.example.org:8443/r»",
+            "Options<https://teams.microsoft.com/meetingOptions/?a=1>«https://teams.microsoft.us/meet/1»",
+            "-::~:~::~\nJoin: «https://meet.google.com/abc-defg-hij»\nhttps://tel.meet/abc-defg-hij?pin=1",
+            "«https://acme.webex.com/acme/j.php?MTID=m1f»\nhttps://acme.webex.com/acme/globalcallin.php?MTID=1",
+            "https://acme.webex.com/weblink/1 «https://acme.webex.com/meet/li»", "«https://facetime.apple.com/join#v=1&p=x»",
+            "zoommtg://zoom.us/join?confno=1 «https://gotomeet.me/li»",
+        ]);
+    }
+
+    #[test]
+    #[rustfmt::skip]
+    fn what_is_wrapped_around_an_address_comes_off() {
+        finds(&[
+            "https://www.google.com/url?q=https://zoom.us/j/1?p%3Da%252Fb&sa=D&source=calendar → https://zoom.us/j/1?p=a%2Fb",
+            "<https://eur01.safelinks.protection.outlook.com/?url=https%3A%2F%2Fzoom.us%2Fj%2F1&data=0> → https://zoom.us/j/1",
+            "<a href=\"https://www.google.com.hk/url?a&amp;q=https://zoom.us/j/1%3Fa%3D1&amp;b\"> → https://zoom.us/j/1?a=1",
+            "https://google.com/url?url=https://a.safelinks.protection.outlook.com/?url%3Dhttps%253A%252F%252Fzoom.us%252Fj\
+             %252F1 → https://zoom.us/j/1",
+            "https://urldefense.com/v3/__https://zoom.us/j/1?pwd=a__;!!A-b!c$ → https://zoom.us/j/1?pwd=a",
+            "https://urldefense.proofpoint.com/v2/url?u=https-3A__zoom.us_j_1-3Fpwd-3Da-5Fb&d=x → https://zoom.us/j/1?pwd=a_b",
+            "<a href=\"https://zoom.us/j/1?pwd=a&amp;x=1\"> → https://zoom.us/j/1?pwd=a&x=1",
+            "<p>Join&lt;https://zoom.us/j/1?a=1&amp;b=2&gt;</p> → https://zoom.us/j/1?a=1&b=2",
+            "plain https://zoom.us/j/1?a=1&amp;b=2 → https://zoom.us/j/1?a=1&amp;b=2",
+        ]);
+    }
+
+    #[test]
+    #[rustfmt::skip]
+    fn an_address_that_only_looks_like_a_meeting_is_none() {
+        let long = format!("https://zoom.us/j/1?pwd={}", "a".repeat(LONGEST));
+        for text in [
+            "", "://", "http://", "https://", "zoom.us/j/1", "ftp://zoom.us/j/1", "https://evil.com/j/1?x=https://zoom.us/j/1",
+            "https://evilzoom.us/j/1", "https://zoom.us.evil.com/j/1", "https://zoom.us@evil.com/j/1", "https://a..zoom.us/j/1",
+            "https://li:zoom.us@evil.com/j/1", "https://evil.com#@zoom.us/j/1", "https://evil.com\\@zoom.us/j/1",
+            "https://zoom.us\\@evil.com/j/1", "https://zооm.us/j/1", "https://ｚoom.us/j/1", "https://xn--zm-emca.us/j/1",
+            "https://zoom%2Eus/j/1", "https://zoom.us:8443/j/1", "https://.zoom.us/j/1", "https://-.zoom.us/j/1", "https://zoom.us",
+            "https://zoom.us/", "https://zoom.us//", "https://zoom.us?/j/1", "https://zoom.us/u/kE", "https://zoom.us/download",
+            "https://support.zoom.us/hc/1", "https://www.zoom.com/en/products/", "https://st1.zoom.us/a/logo.png", &long,
+            "https://tel.meet/abc-defg-hij?pin=1", "https://dialin.teams.microsoft.com/1?id=2", "https://meet.google.com/new",
+            "https://zoom.us/meeting/t1/ics?a=b", "https://urldefense.com/v3/__https://zoom.us/j/1*x__;Iw!!a$",
+            "https://www.google.com/url?q=https%3A%2F%2Fevil.com%2Fj", "https://www.google.com/url?q=%00https://zoom.us/j/1",
+            "https://www.google.com/url?q=%ff", "https://www.google.com/url?q=javascript://zoom.us/j/1",
+        ] {
+            assert_eq!(link(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_meet_block_is_whole_or_is_none() {
+        let bar = format!("-::~:~::{}~:~::~:~::-", "~:".repeat(30));
+        let whole = format!("会\n\n{bar}\nJoin: https://meet.google.com/a\n{bar}\nend");
+        assert_eq!(whole[meet_block(&whole).unwrap()], whole[5..whole.len() - 4]);
+        for (text, count) in [("-::~:~::-", 0), (&bar, 1), (&whole, 2), (&format!("{bar}x{bar}x{bar}"), 3)] {
+            assert_eq!((bars(text), meet_block(text).is_some()), (count, count > 1), "{text}");
+        }
+        assert_eq!(meet_block(&whole.replacen("~:~", "~:~:~", 1)), None);
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_and_what_comes_out_is_a_clean_address_of_a_listed_host(
+            parts in prop::collection::vec(prop_oneof!["\\PC{0,4}", any::<String>(), prop::sample::select(
+                "https://zoom.us http:// .zoom.us /j/1 . @ ?q= https://google.com/url % &amp; <p> :// \u{1} \\ , https://meet.example.org/ \
+                -::~:~::~ ~::~:~::- https://urldefense.com/v3/__ __;".split(' ').collect::<Vec<_>>()).prop_map(str::to_owned)], 0..20)
+        ) {
+            let text = parts.concat();
+            prop_assert!(meet_block(&text).is_none_or(|block| bars(&text[block]) == 2));
+            if let Some(link) = link(&text) {
+                let host = url::Url::parse(&link).unwrap().host_str().unwrap().trim_end_matches('.').to_owned();
+                prop_assert!(below(&host, "zoom.us").or(below(&host, "meet.example.org")).is_some(), "{}", link);
+                prop_assert!(link.len() <= LONGEST && link.bytes().all(|byte| byte.is_ascii_graphic()), "{}", link);
+                prop_assert!(text.contains(&link) || text.contains(['%', '&']), "{}", link);
+            }
+        }
+    }
+}
