@@ -34,7 +34,7 @@ mod zone;
 pub use duration::{format_duration, parse_duration};
 pub use edit::{Edits, Patch};
 pub use entry::Entry;
-pub use line::{ContentLine, escape_text, fold, push_line, unescape_text, unfold};
+pub use line::{ContentLine, escape_text, escape_text_to, fold, fold_parts, push_line, unescape_text, unfold};
 pub use mend::{Mended, mend};
 pub use property::Property;
 pub use recurrence::{NotUnderstood, Patience, Recurrence, local_to};

@@ -6,12 +6,23 @@
 //! | file | holds |
 //! |---|---|
 //! | `read` | finding and parsing what was written, with the `config` crate |
-//! | `section` | taking keys out of a table, and noting what is wrong with them |
+//! | `section`, `item` | taking keys out of a table, and noting what is wrong with them |
+//! | `units` | how single values are written |
 //! | `resolve` | from tables to [`Settings`] |
+//! | `feed` | a feed's own table |
+//! | `rules`, `condition`, `action` | a feed's wishes, rule by rule |
+//! | `pattern` | patterns, none of which can hold up a feed |
 
+mod action;
+mod condition;
+mod feed;
+mod item;
+mod pattern;
 mod read;
 mod resolve;
+mod rules;
 mod section;
+mod units;
 
 use std::fmt;
 use std::net::SocketAddr;

@@ -75,12 +75,30 @@ impl<'a, 'text> Entry<'a, 'text> {
 
     /// The value of `property` as the text it stands for; empty if there is none.
     pub fn text(&self, property: Property) -> Cow<'text, str> {
-        let Some(line) = self.first(property) else { return Cow::Borrowed("") };
+        self.first(property).map_or(Cow::Borrowed(""), |line| self.text_of(line))
+    }
+
+    /// The value of `line`, one of its own, as the text it stands for.
+    pub fn text_of(&self, line: &Line) -> Cow<'text, str> {
         let raw = self.calendar.value(line).0;
         // Nearly always there is nothing to unfold or unescape.
         match std::str::from_utf8(raw) {
             Ok(plain) if memchr::memchr2(b'\\', b'\n', raw).is_none() => Cow::Borrowed(plain),
-            _ => Cow::Owned(unescape_text(&ContentLine::of(self.calendar, line).text())),
+            _ => {
+                let unfolded = super::line::unfold(raw);
+                let text = String::from_utf8(unfolded.into_owned());
+                let text = text.unwrap_or_else(|broken| String::from_utf8_lossy(broken.as_bytes()).into_owned());
+                Cow::Owned(if text.contains('\\') { unescape_text(&text) } else { text })
+            }
+        }
+    }
+
+    /// Whether `line`, one of its own, is called `name`, in any case.
+    pub fn is_called(&self, line: &Line, name: &[u8]) -> bool {
+        match self.calendar.name(line) {
+            // A fold stands in it or right behind it.
+            b"" => ContentLine::of(self.calendar, line).name().eq_ignore_ascii_case(name),
+            written => written.eq_ignore_ascii_case(name),
         }
     }
 

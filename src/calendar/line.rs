@@ -118,13 +118,13 @@ pub fn unfold(raw: &[u8]) -> Cow<'_, [u8]> {
         return Cow::Borrowed(raw);
     }
     let mut out = Vec::with_capacity(raw.len());
-    let mut physical = raw.split(|&byte| byte == b'\n').peekable();
-    let mut fold = 0; // the space or tab that a fold begins with
-    while let Some(line) = physical.next() {
-        let line = if physical.peek().is_some() { trim_returns(line) } else { line };
-        out.extend_from_slice(line.get(fold..).unwrap_or_default());
-        fold = 1;
+    let mut from = 0;
+    for newline in memchr::memchr_iter(b'\n', raw) {
+        out.extend_from_slice(trim_returns(raw.get(from..newline).unwrap_or_default()));
+        // The space or tab that a fold begins with goes, too.
+        from = newline + 2;
     }
+    out.extend_from_slice(raw.get(from..).unwrap_or_default());
     Cow::Owned(out)
 }
 
@@ -159,16 +159,38 @@ pub fn fold(line: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(b"\r\n");
 }
 
+/// As [`fold`], of a line in parts.
+pub fn fold_parts(parts: &[&[u8]], out: &mut Vec<u8>) {
+    if parts.iter().map(|part| part.len()).sum::<usize>() > FOLD_AT {
+        return fold(&parts.concat(), out);
+    }
+    for part in parts {
+        out.extend_from_slice(part);
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
 /// Appends the property line `name:value`, folded, with CRLF. `value` is in its final, escaped form.
 pub fn push_line(name: &str, value: &str, out: &mut Vec<u8>) {
-    fold(format!("{name}:{value}").as_bytes(), out);
+    fold_parts(&[name.as_bytes(), b":", value.as_bytes()], out);
 }
 
 /// A TEXT value (RFC 5545 §3.3.11) for any string: line breaks become `\n`, other control characters are left out,
 /// so no text can begin a new line or component.
 pub fn escape_text(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 8);
-    let mut rest = text.chars().peekable();
+    escape_text_to(text, &mut out);
+    out
+}
+
+/// As [`escape_text`], behind what `out` holds.
+pub fn escape_text_to(text: &str, out: &mut String) {
+    // Nearly always there is nothing to escape. 0xC2 and 0xE2 begin the line ends of Unicode, and much else.
+    let special = |byte: &u8| matches!(byte, b'\\' | b';' | b',' | 0..=0x1F | 0x7F | 0xC2 | 0xE2);
+    let plain = text.as_bytes().iter().position(special).unwrap_or(text.len());
+    let (plain, rest) = text.split_at(text.floor_char_boundary(plain));
+    out.push_str(plain);
+    let mut rest = rest.chars().peekable();
     while let Some(char) = rest.next() {
         match char {
             '\\' | ';' | ',' => {
@@ -186,25 +208,26 @@ pub fn escape_text(text: &str) -> String {
             char => out.push(char),
         }
     }
-    out
 }
 
 /// The text that a TEXT value stands for. Unknown escapes keep their backslash.
 pub fn unescape_text(value: &str) -> String {
     let mut out = String::with_capacity(value.len());
-    let mut chars = value.chars();
-    while let Some(char) = chars.next() {
-        if char != '\\' {
-            out.push(char);
-            continue;
-        }
+    let mut rest = value;
+    while let Some(at) = memchr::memchr(b'\\', rest.as_bytes()) {
+        let (plain, escape) = rest.split_at(at);
+        out.push_str(plain);
+        let mut chars = escape.chars();
+        chars.next();
         match chars.next() {
             Some('n' | 'N') => out.push('\n'),
             Some(escaped @ ('\\' | ';' | ',')) => out.push(escaped),
             Some(other) => out.extend(['\\', other]),
             None => out.push('\\'),
         }
+        rest = chars.as_str();
     }
+    out.push_str(rest);
     out
 }
 

@@ -209,17 +209,20 @@ impl Rule {
         let (mut frequency, mut by) = (None, Vec::new());
         for part in text.split(';').filter(|part| !part.is_empty()) {
             let (name, value) = part.split_once('=').ok_or(NotUnderstood)?;
-            match name.to_ascii_uppercase().as_str() {
-                "FREQ" => frequency = Some(Frequency::parse(value).ok_or(NotUnderstood)?),
-                "INTERVAL" => rule.interval = value.parse().ok().filter(|of| *of > 0).ok_or(NotUnderstood)?,
-                "COUNT" => rule.counted = true,
-                "UNTIL" => {
-                    rule.until = Some(until(value, start, zones).ok_or(NotUnderstood)?);
-                    continue;
-                }
-                "RSCALE" | "SKIP" => return Err(NotUnderstood),
-                "WKST" => {}
-                name => by.push((name.to_owned(), value)),
+            let is = |known: &str| name.eq_ignore_ascii_case(known);
+            if is("FREQ") {
+                frequency = Some(Frequency::parse(value).ok_or(NotUnderstood)?);
+            } else if is("INTERVAL") {
+                rule.interval = value.parse().ok().filter(|of| *of > 0).ok_or(NotUnderstood)?;
+            } else if is("UNTIL") {
+                rule.until = Some(until(value, start, zones).ok_or(NotUnderstood)?);
+                continue;
+            } else if is("RSCALE") || is("SKIP") {
+                return Err(NotUnderstood);
+            } else if is("COUNT") {
+                rule.counted = true;
+            } else if !is("WKST") {
+                by.push((name, value));
             }
             if !rule.text.is_empty() {
                 rule.text.push(';');
@@ -232,7 +235,7 @@ impl Rule {
     }
 
     /// The longest pause between two instances in days, of a rule so plain that it has one.
-    fn gap(&self, by: &[(String, &str)], start: NaiveDate) -> Option<i64> {
+    fn gap(&self, by: &[(&str, &str)], start: NaiveDate) -> Option<i64> {
         let interval = i64::from(self.interval);
         let days = |value: &str| value.split(',').all(|day| day.parse().is_ok_and(|day: i8| day != 0 && day.abs() <= 28));
         let ordinal = |value: &str| {
@@ -243,8 +246,7 @@ impl Rule {
             })
         };
         let plain = |value: &str| value.split(',').all(is_weekday);
-        let by: Vec<_> = by.iter().map(|(name, value)| (name.as_str(), *value)).collect();
-        match (self.frequency, by.as_slice()) {
+        match (self.frequency, by) {
             (Frequency::Daily, []) => Some(interval),
             (Frequency::Weekly, []) => Some(7 * interval),
             (Frequency::Weekly, [("BYDAY", value)]) if plain(value) => Some(7 * interval + 6),

@@ -13,6 +13,9 @@ use super::spans::{Calendar, Kind};
 use super::vtimezone::Declared;
 use super::zone;
 
+/// Declarations that are read in one calendar: each takes a moment.
+const MAX_ZONES: usize = 256;
+
 /// How a time is tied to the world (RFC 5545 §3.3.4, §3.3.5).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Form<'a> {
@@ -154,7 +157,8 @@ impl Zones {
     pub fn of(calendar: &Calendar<'_>) -> Self {
         let mut zones = Self::default();
         for (index, component) in calendar.components().iter().enumerate() {
-            if component.depth == 1 && component.kind == Kind::Other {
+            // A calendar with more zones than the world has is up to something.
+            if component.depth == 1 && component.kind == Kind::Other && zones.declared.len() < MAX_ZONES {
                 let line = Entry::new(calendar, component).content(Property::Tzid);
                 let Some(tzid) = line.map(|line| line.text().into_owned()) else { continue };
                 zones.declared.entry(tzid.clone()).or_insert_with(|| declared(calendar, index, &tzid));

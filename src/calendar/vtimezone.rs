@@ -73,7 +73,7 @@ fn observances(tz: Tz, from: i32) -> Vec<Observance> {
             None => groups.push(Observance { from, to: after, onsets: vec![onset], rule: None }),
         }
     }
-    let mut always = !groups.is_empty();
+    let mut always = !groups.is_empty() && year >= 1970;
     for group in &mut groups {
         always &= group.find_rule(year);
     }

@@ -23,25 +23,33 @@ pub(super) fn link(entry: &Entry<'_, '_>, hosts: &MeetingHosts) -> Option<String
 /// Puts the meeting address, if there is one, into URL, CONFERENCE, and LOCATION if that is empty. Another address that
 /// stands in URL stays there.
 pub(super) fn join(entry: &Entry<'_, '_>, hosts: &MeetingHosts, draft: &mut Draft) {
-    let known = |property| match property {
-        Property::Location => "LOCATION",
-        Property::Url => "URL",
-        Property::Description => "DESCRIPTION",
-        Property::Conference => "CONFERENCE",
-        Property::XGoogleConference => "X-GOOGLE-CONFERENCE",
-        _ => "X-MICROSOFT-SKYPETEAMSMEETINGURL",
-    };
     // What rules have taken out is not brought back.
-    let text = |draft: &Draft, property| draft.text(entry, &Field::known(known(property))).into_owned();
-    let Some(link) = PLACES.into_iter().find_map(|place| meeting_link(&text(draft, place), hosts)) else { return };
-    let url = text(draft, Property::Url);
+    let places = [
+        (Property::XGoogleConference, None),
+        (Property::XSkypeTeamsMeetingUrl, None),
+        (Property::Conference, Some(Field::CONFERENCE)),
+        (Property::Location, Some(Field::LOCATION)),
+        (Property::Url, Some(Field::URL)),
+        (Property::Description, Some(Field::DESCRIPTION)),
+    ];
+    let link = places.iter().find_map(|(property, field)| {
+        let text = match field {
+            Some(field) => draft.text(entry, field),
+            None if draft.takes_out_line(entry, *property) => return None,
+            None => entry.text(*property),
+        };
+        meeting_link(&text, hosts)
+    });
+    let Some(link) = link else { return };
+    let text = |draft: &Draft, field: &Field| draft.text(entry, field).into_owned();
+    let url = text(draft, &Field::URL);
     if url.is_empty() || url != link && meeting_link(&url, hosts).as_ref() == Some(&link) {
-        draft.set(&Field::known("URL"), vec![link.clone()]);
+        draft.set(&Field::URL, vec![link.clone()]);
     }
-    if text(draft, Property::Location).trim().is_empty() {
-        draft.set(&Field::known("LOCATION"), vec![link.clone()]);
+    if text(draft, &Field::LOCATION).trim().is_empty() {
+        draft.set(&Field::LOCATION, vec![link.clone()]);
     }
-    if !draft.texts(entry, &Field::known("CONFERENCE")).contains(&link) {
-        draft.add_conference(link);
+    if !draft.texts(entry, &Field::CONFERENCE).contains(&link) {
+        draft.add_conference(&link);
     }
 }

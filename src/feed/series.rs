@@ -2,11 +2,11 @@
 //! of them must not bring back what was left out, nor take away what nobody asked for.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use chrono::Duration;
 
-use super::rule::{Hidden, Judgement, Reason, Rules, Surroundings, Times, start};
+use super::rule::{Hidden, Judgement, Reason, Rules, Surroundings, Times, Verdict, start};
 use super::window::Span;
 use crate::calendar::{Calendar, ContentLine, Entry, Form, Moment, Patience, Property, Recurrence, Zones, local_to};
 
@@ -36,36 +36,45 @@ pub(super) fn judge<'a, 'text>(
         entry,
         uid: entry.uid().unwrap_or_default(),
         recurrence_id: entry.content(Property::RecurrenceId),
-        judgement: rules.judge(&entry, around),
+        judgement: Judgement::default(),
     };
     let mut events: Vec<_> = calendar.entry_list().map(read).collect();
     let window = rules.window.map(|window| Span::of(window, around));
     let mut settle = Settle { around, window, pin_floating: rules.pin_floating, patience: Patience::default() };
-    for series in series_of(&events) {
+    let series = series_of(&events);
+    // Nearly all events of a calendar with a past are outside: they are left out before anything else looks at them,
+    // unless a rule might keep them.
+    let window_first = !rules.rules.iter().any(|rule| rule.verdict == Some(Verdict::Keep));
+    let in_series: HashSet<usize> = series.iter().flat_map(|series| series.masters.iter().chain(&series.overrides)).copied().collect();
+    for (index, event) in events.iter_mut().enumerate() {
+        let alone = !in_series.contains(&index);
+        if alone && window_first && settle.is_outside(event) {
+            event.judgement.dropped = Some(Reason::Window);
+            continue;
+        }
+        event.judgement = rules.judge(&event.entry, around);
+        if alone {
+            settle.alone(event, window_first);
+        }
+    }
+    for series in series {
         settle.series(&mut events, &series);
     }
     events
 }
 
-/// Every series with overrides as one, every other event by itself, in the order in which they begin.
+/// Every series with overrides. Other events are by themselves.
 fn series_of(events: &[Judged<'_, '_>]) -> Vec<Series> {
     let mut by_uid: HashMap<&[u8], usize> = HashMap::new();
-    let mut all: Vec<Series> = Vec::with_capacity(events.len());
+    let mut all: Vec<Series> = Vec::new();
     for event in events.iter().filter(|event| event.recurrence_id.is_some() && !event.uid.is_empty()) {
         by_uid.entry(&event.uid).or_insert_with(|| {
             all.push(Series::default());
             all.len() - 1
         });
     }
-    for (index, event) in events.iter().enumerate() {
-        let series = match by_uid.get(&*event.uid).and_then(|at| all.get_mut(*at)) {
-            Some(series) => series,
-            None => {
-                all.push(Series::default());
-                let Some(series) = all.last_mut() else { continue };
-                series
-            }
-        };
+    for (index, event) in events.iter().enumerate().filter(|_| !by_uid.is_empty()) {
+        let Some(series) = by_uid.get(&*event.uid).and_then(|at| all.get_mut(*at)) else { continue };
         if event.recurrence_id.is_some() { series.overrides.push(index) } else { series.masters.push(index) }
     }
     all
@@ -79,6 +88,40 @@ struct Settle<'a> {
 }
 
 impl Settle<'_> {
+    /// Whether an event without siblings is outside the window.
+    fn is_outside(&mut self, event: &Judged<'_, '_>) -> bool {
+        let Some(window) = &self.window else { return false };
+        if event.recurrence_id.is_some() {
+            return !window.holds(&event.entry, self.around);
+        }
+        !window.holds_series(&event.entry, &[], self.around, &mut self.patience)
+    }
+
+    fn alone(&mut self, event: &mut Judged<'_, '_>, window_asked: bool) {
+        if event.judgement.dropped.is_some() {
+            return;
+        }
+        if !window_asked && !event.judgement.kept && self.is_outside(event) {
+            event.judgement.dropped = Some(Reason::Window);
+        }
+        event.judgement.draft.hash_uid = event.judgement.draft.is_busy();
+        self.follow(event);
+    }
+
+    /// Moves `event` as its rules can follow.
+    fn follow(&self, event: &mut Judged<'_, '_>) {
+        let floating = self.around.zones.calendar().filter(|_| self.pin_floating);
+        let times = &mut event.judgement.draft.times;
+        times.pin = times.pin.or(floating);
+        if *times != Times::default()
+            && let Some(start) = start(&event.entry)
+        {
+            let rules = event.entry.all(Property::Rrule);
+            let rules: Vec<_> = rules.map(|(_, line)| ContentLine::of(event.entry.calendar(), line)).collect();
+            *times = times.of_series(&start, &rules);
+        }
+    }
+
     fn series(&mut self, events: &mut [Judged<'_, '_>], series: &Series) {
         drop_with_master(events, series);
         self.keep_to_window(events, series);
@@ -119,18 +162,11 @@ impl Settle<'_> {
 
     /// Instances are named by the times of their master, so they follow it.
     fn move_together(&self, events: &mut [Judged<'_, '_>], series: &Series) {
-        let floating = self.around.zones.calendar().filter(|_| self.pin_floating);
         let mut of_master = None;
         for index in series.masters.iter().chain(&series.overrides) {
             let Some(event) = events.get_mut(*index) else { continue };
-            let times = &mut event.judgement.draft.times;
-            times.pin = times.pin.or(floating);
-            if *times != Times::default() && let Some(start) = start(&event.entry) {
-                let rules = event.entry.all(Property::Rrule);
-                let rules: Vec<_> = rules.map(|(_, line)| ContentLine::of(event.entry.calendar(), line)).collect();
-                *times = times.of_series(&start, &rules);
-            }
-            let times = *times;
+            self.follow(event);
+            let times = event.judgement.draft.times;
             if event.recurrence_id.is_none() {
                 of_master = of_master.or(Some(times));
             } else if let Some(series_times) = of_master.filter(|of_master| *of_master != times) {
@@ -209,7 +245,7 @@ fn drop_with_master(events: &mut [Judged<'_, '_>], series: &Series) {
 fn hide_together(events: &mut [Judged<'_, '_>], series: &Series) {
     let busy = |event: &Judged<'_, '_>| event.judgement.draft.is_busy() && event.judgement.dropped.is_none();
     let title = series.masters.iter().filter_map(|index| events.get(*index)).find(|master| busy(master)).map(|master| {
-        master.judgement.draft.text(&master.entry, &super::rule::Field::known("SUMMARY")).into_owned()
+        master.judgement.draft.text(&master.entry, &super::rule::Field::SUMMARY).into_owned()
     });
     if let Some(title) = title {
         for index in &series.overrides {

@@ -24,6 +24,27 @@ impl Span {
 
     /// Whether `entry`, by itself, takes place in it.
     pub(super) fn holds(&self, entry: &Entry<'_, '_>, around: &Surroundings<'_>) -> bool {
+        self.plainly_holds(entry).unwrap_or_else(|| self.exactly_holds(entry, around))
+    }
+
+    /// What the bare dates tell, when they are so far from the window's ends that no zone can make a difference: of most
+    /// events that is enough.
+    fn plainly_holds(&self, entry: &Entry<'_, '_>) -> Option<bool> {
+        let day = |property| {
+            let value = entry.value(property)?;
+            Some(Moment::parse(value.get(..8)?, None)?.local.date())
+        };
+        let margin = Duration::days(2);
+        let (start, end) = (day(Property::Dtstart)?, day(Property::Dtend));
+        let (from, to) = (self.from.date(), self.to.date());
+        let after = to.checked_add_signed(margin).is_some_and(|to| start > to);
+        let before = from.checked_sub_signed(margin).zip(end).is_some_and(|(from, end)| end < from && start < from);
+        let within = from.checked_add_signed(margin).is_none_or(|from| start > from)
+            && to.checked_sub_signed(margin).is_none_or(|to| start < to);
+        if after || before { Some(false) } else { within.then_some(true) }
+    }
+
+    fn exactly_holds(&self, entry: &Entry<'_, '_>, around: &Surroundings<'_>) -> bool {
         let Some(start) = start(entry) else { return true };
         let Some(utc) = around.zones.to_utc(&start, floating(around)) else { return true };
         let length = span_length(entry, around.zones).unwrap_or_default().max(Duration::zero());

@@ -1,37 +1,39 @@
 //! From tables to [`Settings`].
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 
 use config::{Map, Value};
 use url::Url;
 
-use super::section::{Found, Section, is_name};
-use super::{Device, Feed, Fetch, Problem, Problems, Server, Settings, Source};
+use super::feed::feeds;
+use super::rules::Shared;
+use super::section::{Found, Section};
+use super::{Fetch, Problem, Problems, Server, Settings, Source};
 use crate::calendar::Limits;
-use crate::feed::{Presentation, Recipe, Token};
 use crate::http::{Patience, Rates, TrustedProxies};
 use crate::refresh::{CollapseRule, HostLimits, Pace};
 use crate::source::{Address, Options, Reach};
 
 const SECOND: Duration = Duration::from_secs(1);
-const MINUTE: Duration = Duration::from_mins(1);
+pub(super) const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
-const DAY: Duration = Duration::from_hours(24);
+pub(super) const DAY: Duration = Duration::from_hours(24);
 
 /// What is needed while reading, beside the tables.
-struct Context<'a> {
+pub(super) struct Context<'a> {
     folder: PathBuf,
     environment: &'a [(String, String)],
     files: Vec<PathBuf>,
-    found: Found,
+    pub(super) found: Found,
     warnings: Vec<Problem>,
+    /// What feeds have in common.
+    pub(super) shared: Shared,
 }
 
 /// What holds for a source that says nothing of its own.
@@ -42,10 +44,10 @@ struct Defaults {
 
 /// The sources that are whole, and the place of every one that is named.
 #[derive(Default)]
-struct Sources {
-    whole: Vec<Source>,
+pub(super) struct Sources {
+    pub(super) whole: Vec<Source>,
     /// `None` for one that has a problem, which is told already.
-    places: HashMap<String, Option<usize>>,
+    pub(super) places: HashMap<String, Option<usize>>,
 }
 
 impl Sources {
@@ -62,8 +64,14 @@ pub(super) fn resolve(
     environment: &[(String, String)],
 ) -> Result<Settings, Problems> {
     let found: Found = Rc::new(RefCell::new(Vec::new()));
-    let mut context =
-        Context { folder, environment, files: Vec::new(), found: Rc::clone(&found), warnings: Vec::new() };
+    let mut context = Context {
+        folder,
+        environment,
+        files: Vec::new(),
+        found: Rc::clone(&found),
+        warnings: Vec::new(),
+        shared: Shared::default(),
+    };
     let mut root = Section::root(table, &found);
     let server = server(root.section("server"));
     let (fetch, defaults) = fetch(root.section("fetch"), &mut context);
@@ -81,7 +89,7 @@ pub(super) fn resolve(
     root.done();
     context.files.sort();
     context.files.dedup();
-    let problems = found.take();
+    let problems: Vec<_> = found.take().iter().map(hushed).collect();
     match (problems.is_empty(), state_dir) {
         (true, Some(state_dir)) => Ok(Settings {
             public_url,
@@ -96,6 +104,19 @@ pub(super) fn resolve(
         }),
         _ => Err(Problems(problems)),
     }
+}
+
+/// A problem without what may be a source's address. People put them under the wrong key, and messages quote.
+fn hushed(problem: &Problem) -> Problem {
+    let hush = |text: &str| {
+        let words = text.split_inclusive([' ', '"', '\n']).map(|word| {
+            let bare = word.trim_end_matches([' ', '"', '\n']);
+            let leads_on = bare.split_once("://").is_some_and(|(_, rest)| rest.contains(['/', '?', '@']));
+            if leads_on || bare.contains("/private-") { word.replace(bare, "…") } else { word.to_owned() }
+        });
+        words.collect()
+    };
+    Problem { path: hush(&problem.path), message: hush(&problem.message) }
 }
 
 fn server(mut section: Section) -> Server {
@@ -242,84 +263,6 @@ fn address_text(section: &mut Section, context: &mut Context<'_>) -> Option<Stri
     }
 }
 
-fn feeds(sections: Vec<(String, Section)>, sources: &Sources, context: &mut Context<'_>) -> Vec<Feed> {
-    if sections.is_empty() && context.found.borrow().is_empty() {
-        let message = "there is nothing to serve: give an address (calferry serve URL) or a settings file with a [source.…] and a [feed.…]";
-        context.found.borrow_mut().push(Problem { path: String::new(), message: message.into() });
-    }
-    sections.into_iter().filter_map(|(id, section)| feed(&id, section, sources, context)).collect()
-}
-
-fn feed(id: &str, mut section: Section, sources: &Sources, context: &mut Context<'_>) -> Option<Feed> {
-    let names = section.list("sources").unwrap_or_default();
-    let mut known = Vec::new();
-    for (index, name) in names.iter().enumerate() {
-        match sources.places.get(name) {
-            Some(place) => known.extend(place.and_then(|place| sources.whole.get(place))),
-            None => section.problem(&format!("sources[{index}]"), format!("no source named {name:?}")),
-        }
-    }
-    if names.is_empty() {
-        section.problem("sources", "a feed needs a source: sources = [\"name\"]");
-    }
-    let devices = devices(&mut section, context);
-    let revoked = section.list("revoked").unwrap_or_default();
-    for (index, name) in revoked.iter().enumerate() {
-        if devices.iter().any(|device| device.name == *name) {
-            section.problem(
-                &format!("revoked[{index}]"),
-                format!("{name:?} is among the devices too; take it out of one of the lists"),
-            );
-        }
-    }
-    let name = section.text("name").filter(|name| !name.trim().is_empty());
-    let usual = known.iter().map(|source| source.pace.refresh).min().unwrap_or(15 * MINUTE);
-    let refresh = section.duration("refresh", usual, MINUTE..=7 * DAY);
-    section.done();
-    let sources: Vec<_> = known.iter().map(|source| Arc::clone(&source.name)).collect();
-    let presentation = Presentation { name, refresh: Some(refresh), ..Presentation::default() };
-    let recipe = Recipe { presentation, ..Recipe::default() };
-    (!sources.is_empty()).then(|| Feed { id: id.into(), sources, recipe, devices, revoked })
-}
-
-fn devices(section: &mut Section, context: &mut Context<'_>) -> Vec<Device> {
-    let mut devices = BTreeMap::new();
-    let mut order = Vec::new();
-    for (index, name) in section.list("devices").unwrap_or_default().into_iter().enumerate() {
-        if !is_name(&name) {
-            section.problem(&format!("devices[{index}]"), "a name has letters, digits, `-` and `_` only, 64 at most");
-        }
-        let device = Device { name: name.clone(), rotation: 0, token: None };
-        if devices.insert(name.clone(), device).is_some() {
-            section.problem(&format!("devices[{index}]"), format!("{name:?} is listed twice"));
-        } else {
-            order.push(name);
-        }
-    }
-    for (name, mut details) in section.sections("device") {
-        let rotation = u32::try_from(details.number("rotation", 0, 0..=100)).unwrap_or(0);
-        let token = details.text("token_file").and_then(|file| {
-            let text = context.secret(&details, "token_file", &file)?;
-            let token = Token::from_user(&text);
-            if token.is_none() {
-                details.problem(
-                    "token_file",
-                    format!("a token has {} to {} letters, digits, `-` and `_`", Token::MIN, Token::MAX),
-                );
-            }
-            token
-        });
-        details.done();
-        if devices.insert(name.clone(), Device { name: name.clone(), rotation, token }).is_none() {
-            order.push(name);
-        }
-    }
-    if order.is_empty() {
-        return vec![Device { name: "phone".into(), rotation: 0, token: None }];
-    }
-    order.into_iter().filter_map(|name| devices.remove(&name)).collect()
-}
-
 fn public_url(root: &mut Section, listen: SocketAddr, warnings: &mut Vec<Problem>) -> Url {
     let local = Url::parse(&format!("http://{listen}")).expect("a socket address makes a URL");
     let Some(text) = root.text("public_url") else {
@@ -361,7 +304,7 @@ impl Context<'_> {
     }
 
     /// The first line of a file that holds a secret.
-    fn secret(&mut self, section: &Section, key: &str, path: &str) -> Option<String> {
+    pub(super) fn secret(&mut self, section: &Section, key: &str, path: &str) -> Option<String> {
         let path = self.file(path);
         match std::fs::read_to_string(&path) {
             Ok(text) => Some(text.lines().next().unwrap_or_default().trim().to_owned()),

@@ -9,6 +9,7 @@ use std::time::Duration;
 use config::{Map, Value, ValueKind};
 
 use super::Problem;
+use super::item::{Item, canonical};
 
 /// Where problems are collected.
 pub(super) type Found = Rc<RefCell<Vec<Problem>>>;
@@ -24,7 +25,11 @@ pub(super) struct Section {
 
 impl Section {
     pub(super) fn root(table: Map<String, Value>, found: &Found) -> Self {
-        Self { path: String::new(), table, known: Vec::new(), found: Rc::clone(found) }
+        Self::new(String::new(), table, found)
+    }
+
+    pub(super) fn new(path: String, table: Map<String, Value>, found: &Found) -> Self {
+        Self { path, table, known: Vec::new(), found: Rc::clone(found) }
     }
 
     /// The path of `key` in this table.
@@ -41,6 +46,55 @@ impl Section {
     fn take(&mut self, key: &'static str) -> Option<Value> {
         self.known.push(key);
         self.table.remove(key).filter(|value| !matches!(value.kind, ValueKind::Nil))
+    }
+
+    /// How many problems there are by now, anywhere.
+    pub(super) fn problems(&self) -> usize {
+        self.found.borrow().len()
+    }
+
+    /// Nothing is left in it.
+    pub(super) fn is_empty(&self) -> bool {
+        self.table.is_empty()
+    }
+
+    /// Whatever is at `key`.
+    pub(super) fn item(&mut self, key: &'static str) -> Option<Item> {
+        let value = self.take(key)?;
+        Some(Item::new(self.at(key), value, &self.found))
+    }
+
+    /// Everything that has not been taken yet, in the order of the keys: for tables whose keys are names.
+    pub(super) fn rest(&mut self) -> Vec<(String, Item)> {
+        let mut rest: Vec<_> = self.table.drain().filter(|(_, value)| !matches!(value.kind, ValueKind::Nil)).collect();
+        rest.sort_by(|(a, _), (b, _)| a.cmp(b));
+        let item = |(key, value): (String, Value)| {
+            let path = self.at(&key);
+            (key, Item::new(path, value, &self.found))
+        };
+        rest.into_iter().map(item).collect()
+    }
+
+    /// The tables in the list at `key`.
+    pub(super) fn tables(&mut self, key: &'static str) -> Vec<Self> {
+        let Some(item) = self.item(key).and_then(Item::unpacked) else { return Vec::new() };
+        if !item.is_list() {
+            item.problem("expected a list of tables; write each under [[…]]");
+            return Vec::new();
+        }
+        item.each().into_iter().map(Item::section).collect()
+    }
+
+    /// What is written at `keys`, the same for the same settings and for no others; `None` if nothing is.
+    pub(super) fn written(&self, keys: &[&str]) -> Option<Vec<u8>> {
+        let there = self.table.iter().filter(|(key, _)| keys.contains(&key.as_str()));
+        let there: Map<_, _> = there.map(|(key, value)| (key.clone(), value.clone())).collect();
+        if there.is_empty() {
+            return None;
+        }
+        let mut written = Vec::new();
+        canonical(&there.into(), &mut written);
+        Some(written)
     }
 
     /// The table at `key`; an empty one if there is none.
@@ -189,13 +243,18 @@ impl Section {
         Some(texts)
     }
 
+    /// The keys that may stand in it, as far as they have been asked for.
+    pub(super) fn known(&self) -> String {
+        let mut known = self.known.clone();
+        known.sort_unstable();
+        known.join(", ")
+    }
+
     /// Notes every key that nobody took.
     pub(super) fn done(mut self) {
-        let mut unknown: Vec<_> = self.table.drain().map(|(key, _)| key).collect();
-        unknown.sort();
-        self.known.sort_unstable();
-        for key in unknown {
-            self.problem(&key, format!("unknown key; known here: {}", self.known.join(", ")));
+        let known = self.known();
+        for (_, item) in self.rest() {
+            item.problem(format!("unknown key; known here: {known}"));
         }
     }
 }

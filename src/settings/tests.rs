@@ -2,6 +2,9 @@
 
 use super::*;
 
+mod rules;
+mod wrong_rules;
+
 fn load_with(
     toml: &str,
     given: &[(&'static str, &str)],
@@ -72,7 +75,11 @@ fn the_example_means_what_it_says() {
     assert_eq!(settings.sources[1].pace.refresh, Duration::from_mins(15));
     let [home, me] = &settings.feeds[..] else { panic!() };
     assert_eq!(
-        (home.recipe.presentation.name.as_deref(), home.devices[0].name.as_str(), home.recipe.presentation.refresh.unwrap()),
+        (
+            home.recipe.presentation.name.as_deref(),
+            home.devices[0].name.as_str(),
+            home.recipe.presentation.refresh.unwrap()
+        ),
         (None, "phone", Duration::from_mins(20))
     );
     assert_eq!(me.recipe.presentation.name.as_deref(), Some("工作"));
@@ -126,7 +133,6 @@ fn every_problem_is_told_at_once_with_its_path() {
         "source.lan.url",
         "source.my cal",
         "feed.me.sources[1]",
-        "feed.me.sources",
         "feed.me.devices[1]",
         "feed.me.devices[2]",
         "feed.me.revoked[0]",

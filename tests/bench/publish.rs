@@ -68,7 +68,7 @@ fn ten_rules() -> Recipe {
             when.into_iter()
                 .map(|(field, pattern)| {
                     let pattern = regex::Regex::new(pattern).expect("a pattern");
-                    Condition::Is(Test::Text(Field::of(field).expect("a property"), vec![pattern]))
+                    Condition::Is(Test::Text(Field::of(field).expect("a property"), vec![pattern.into()]))
                 })
                 .collect(),
         ),
@@ -76,7 +76,7 @@ fn ten_rules() -> Recipe {
         actions,
     };
     let template = |text| Template::parse(text).expect("a template");
-    let strip = |name: &str| Action::Strip(vec![Strip::Named(name.into())]);
+    let strip = |name: &str| Action::Strip([Strip::Named(name.into())].into());
     let days = |days| Some(chrono::Duration::days(days));
     Recipe {
         rules: std::sync::Arc::new(Rules {
@@ -89,7 +89,7 @@ fn ten_rules() -> Recipe {
                 rule(vec![("location", r"zoom\.us")], None, vec![Action::Prefix(template("📹 "))]),
                 rule(vec![("summary", "(?i)review")], None, vec![Action::AddAlarms(vec!["-10m".parse().expect("an alarm")])]),
             ],
-            window: Some(Window { past: days(365), future: days(400) }),
+            window: Some(Window { past: days(30), future: days(400) }),
             alarms: vec!["-5m".parse::<Alarm>().expect("an alarm")],
             join: true,
             ..Rules::default()

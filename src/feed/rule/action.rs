@@ -1,5 +1,7 @@
 //! What a rule does.
 
+use std::sync::Arc;
+
 use chrono::Duration;
 use chrono_tz::Tz;
 use regex::Regex;
@@ -9,7 +11,7 @@ use super::condition::subject;
 use super::draft::Draft;
 use super::field::Field;
 use super::template::Template;
-use crate::calendar::Entry;
+use crate::calendar::{ContentLine, Entry, Line};
 use crate::feed::html::html_to_text;
 use crate::feed::meeting::{bars, meet_block};
 
@@ -24,13 +26,13 @@ pub enum Action {
     /// Gives a property these texts.
     Set(Field, Vec<Template>),
     /// Replaces what a pattern matches, `$1` standing for a group.
-    Replace(Field, Regex, String),
+    Replace(Field, Arc<Regex>, String),
     /// Puts a text before the title.
     Prefix(Template),
     /// Puts a text behind the title.
     Suffix(Template),
     /// Takes out properties or inner components.
-    Strip(Vec<Strip>),
+    Strip(Arc<[Strip]>),
     /// Takes every alarm out.
     ClearAlarms,
     /// Adds these alarms.
@@ -45,12 +47,20 @@ pub enum Action {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Strip {
     /// Properties or components of this name.
-    Named(String),
+    Named(Arc<str>),
     /// All whose name begins so, but for what makes an event this event.
-    Beginning(String),
+    Beginning(Arc<str>),
 }
 
 impl Strip {
+    /// Whether `line` of `entry` is meant.
+    pub fn means_line(&self, entry: &Entry<'_, '_>, line: &Line) -> bool {
+        match (self, entry.calendar().name(line)) {
+            (_, b"") => self.means(ContentLine::of(entry.calendar(), line).name()),
+            (_, name) => self.means(name),
+        }
+    }
+
     /// Whether `name` is meant.
     pub fn means(&self, name: &[u8]) -> bool {
         let starts = |start: &str| name.get(..start.len()).is_some_and(|head| head.eq_ignore_ascii_case(start.as_bytes()));
@@ -67,8 +77,7 @@ impl Action {
         match self {
             Self::Busy(title) => draft.make_busy(title),
             Self::PlainText => {
-                let field = Field::known("DESCRIPTION");
-                draft.change_each(entry, &field, html_to_text);
+                draft.change_each(entry, &Field::DESCRIPTION, html_to_text);
             }
             Self::Set(field, templates) => {
                 let fill = |template: &Template| template.fill(source, |field| draft.texts(entry, field));

@@ -2,14 +2,15 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::calendar::{escape_text, format_duration, push_line};
 
-/// When an alarm goes off: so many seconds after the start, or before it if there are fewer than none.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// When an alarm goes off, as TRIGGER has it: `-PT10M`, ten minutes before the start.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Alarm {
-    seconds: i64,
+    trigger: Arc<str>,
 }
 
 /// A text that is no alarm.
@@ -21,33 +22,33 @@ impl FromStr for Alarm {
     type Err = NoAlarm;
 
     fn from_str(text: &str) -> Result<Self, NoAlarm> {
-        let (sign, length) = match text.trim().split_at_checked(1) {
-            Some(("-", length)) => (-1, length),
-            Some(("+", length)) => (1, length),
-            _ => (1, text.trim()),
+        let (before, length) = match text.trim().split_at_checked(1) {
+            Some(("-", length)) => (true, length),
+            Some(("+", length)) => (false, length),
+            _ => (false, text.trim()),
         };
         let length = if length == "0" { Duration::ZERO } else { humantime::parse_duration(length).map_err(|_| NoAlarm)? };
         // A year is further than any phone looks ahead.
-        let seconds = i64::try_from(length.as_secs()).ok().filter(|seconds| *seconds <= 366 * 86_400).ok_or(NoAlarm)?;
-        Ok(Self { seconds: sign * seconds })
+        if length.as_secs() > 366 * 86_400 {
+            return Err(NoAlarm);
+        }
+        let sign = if before && !length.is_zero() { "-" } else { "" };
+        Ok(Self { trigger: format!("{sign}{}", format_duration(length)).into() })
     }
 }
 
 impl fmt::Display for Alarm {
-    /// As TRIGGER has it: `-PT10M`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let sign = if self.seconds < 0 { "-" } else { "" };
-        write!(f, "{sign}{}", format_duration(Duration::from_secs(self.seconds.unsigned_abs())))
+        f.write_str(&self.trigger)
     }
 }
 
 impl Alarm {
     /// The alarm as a `VALARM` (RFC 5545 §3.6.6) of the event that `identity` names; `words` are what is shown. The same
     /// event and trigger give the same alarm, so that a phone does not take it for a new one at every fetch.
-    pub fn component(self, identity: &[&[u8]], words: &str, out: &mut Vec<u8>) {
-        let trigger = self.to_string();
-        let mut hasher = blake3::Hasher::new_derive_key("calferry 2026 alarm identities");
-        for part in identity.iter().copied().chain([trigger.as_bytes()]) {
+    pub fn component(&self, identity: &[&[u8]], words: &str, out: &mut Vec<u8>) {
+        let mut hasher = blake3::Hasher::new();
+        for part in identity.iter().copied().chain([self.trigger.as_bytes()]) {
             hasher.update(&(part.len() as u64).to_le_bytes()).update(part);
         }
         let hash = hasher.finalize().to_hex();
@@ -58,7 +59,7 @@ impl Alarm {
         // RFC 9074 §4
         push_line("UID", uid, out);
         out.extend_from_slice(b"ACTION:DISPLAY\r\n");
-        push_line("TRIGGER", &trigger, out);
+        push_line("TRIGGER", &self.trigger, out);
         push_line("DESCRIPTION", &escape_text(words), out);
         out.extend_from_slice(b"END:VALARM\r\n");
     }

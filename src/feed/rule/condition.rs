@@ -31,7 +31,7 @@ pub enum Condition {
 #[derive(Debug, Clone)]
 pub enum Test {
     /// A pattern matches a value of the property.
-    Text(Field, Vec<Regex>),
+    Text(Field, Vec<Arc<Regex>>),
     /// The property is one of these words; the word it stands for when it is missing counts.
     Word(Field, Vec<String>),
     /// My own answer: the PARTSTAT of one of my addresses.
@@ -150,7 +150,7 @@ impl Test {
     /// Whether it holds for `entry`.
     pub fn holds(&self, entry: &Entry<'_, '_>, around: &Surroundings<'_>) -> bool {
         match self {
-            Self::Text(field, patterns) => field.texts(entry).iter().any(|text| {
+            Self::Text(field, patterns) => field.any(entry, |text| {
                 let subject = subject(text);
                 patterns.iter().any(|pattern| pattern.is_match(subject))
             }),

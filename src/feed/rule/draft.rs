@@ -65,7 +65,7 @@ impl Draft {
         self.stripped.clear();
         self.appended.clear();
         self.lines.clear();
-        self.texts = vec![(Field::known("SUMMARY"), vec![Text { text: title.to_owned(), head: None }])];
+        self.texts = vec![(Field::SUMMARY, vec![Text { text: title.to_owned(), head: None }])];
     }
 
     /// What stands in `field` now.
@@ -113,12 +113,9 @@ impl Draft {
 
     /// Changes the title, be there one or not.
     pub fn change_title(&mut self, entry: &Entry<'_, '_>, change: impl Fn(&str) -> String) {
-        let field = Field::known("SUMMARY");
-        if self.text(entry, &field).is_empty() {
-            self.set(&field, vec![change("")]);
-        } else {
-            self.change_each(entry, &field, |title| Some(change(title)));
-        }
+        let text = change(&self.text(entry, &Field::SUMMARY));
+        let head = self.heads(entry, &Field::SUMMARY, 1).pop().flatten();
+        self.put(&Field::SUMMARY, vec![Text { text, head }]);
     }
 
     /// Takes out what `strips` name.
@@ -138,7 +135,7 @@ impl Draft {
 
     /// Adds these alarms.
     pub fn add_alarms(&mut self, alarms: &[Alarm]) {
-        let new = alarms.iter().filter(|alarm| !self.alarms.contains(alarm)).copied().collect::<Vec<_>>();
+        let new = alarms.iter().filter(|alarm| !self.alarms.contains(alarm)).cloned().collect::<Vec<_>>();
         self.alarms.extend(new);
     }
 
@@ -148,9 +145,9 @@ impl Draft {
     }
 
     /// Adds a CONFERENCE (RFC 7986 §5.11) beside those there are.
-    pub fn add_conference(&mut self, link: String) {
+    pub fn add_conference(&mut self, link: &str) {
         let head = b"CONFERENCE;VALUE=URI;FEATURE=AUDIO,VIDEO";
-        Field::known("CONFERENCE").line(Some(head), &[link], &mut self.appended);
+        Field::CONFERENCE.line(Some(head), [link], &mut self.appended);
     }
 
     /// Moves it in time.
@@ -174,14 +171,19 @@ impl Draft {
         if let Some((_, old)) = self.texts.iter().find(|(known, _)| known == field) {
             return old.iter().map(|text| text.head.clone()).collect();
         }
-        let lines = field.lines(entry);
-        let head = |index: usize| {
-            let line = ContentLine::of(entry.calendar(), entry.calendar().lines().get(index)?);
-            // The other representation is that of the old text.
-            line.parameter("ALTREP").is_none().then(|| line.head().to_vec())
+        // The other representation is that of the old text. A bare name needs no keeping.
+        let head = |line: ContentLine<'_>| {
+            let keep = line.head().len() > line.name().len() && line.parameter("ALTREP").is_none();
+            keep.then(|| line.head().to_vec())
         };
+        let heads: Vec<_> = field.find(entry).map(|(_, line)| head(line)).collect();
         // A list's texts stand on lines of their own number.
-        if lines.len() == texts { lines.into_iter().map(head).collect() } else { Vec::new() }
+        if heads.len() == texts { heads } else { Vec::new() }
+    }
+
+    /// Whether what `property` holds in `entry` is not going to come out.
+    pub fn takes_out_line(&self, entry: &Entry<'_, '_>, property: Property) -> bool {
+        self.busy || entry.first(property).is_some_and(|line| self.stripped.iter().any(|strip| strip.means_line(entry, line)))
     }
 
     fn strips(&self, name: &[u8]) -> bool {
@@ -191,7 +193,8 @@ impl Draft {
     /// Carries the draft out.
     pub fn carry_out(&self, entry: &Entry<'_, '_>, edits: &mut Edits) {
         let mut written = vec![false; self.texts.len()];
-        for (index, line) in entry.lines() {
+        let touched = self.touched();
+        for (index, line) in entry.lines().filter(|(_, line)| touched.has(line.property())) {
             match self.fate(entry, index, line, &mut written) {
                 Fate::Stays => {}
                 Fate::Goes => edits.drop(entry.calendar().span_with_end(index)),
@@ -218,16 +221,44 @@ impl Draft {
         self.write_alarms(entry, edits);
     }
 
+    /// The properties whose lines may come out differently: of most lines, that is all that has to be known.
+    fn touched(&self) -> Touched {
+        let times = self.times != Times::default() || self.series_times.is_some();
+        if self.busy || times || !self.lines.is_empty() {
+            return Touched(u64::MAX);
+        }
+        let mut touched = Touched(0);
+        for strip in &self.stripped {
+            match strip {
+                Strip::Named(name) => touched.add(Property::of(name.as_bytes())),
+                Strip::Beginning(_) => return Touched(u64::MAX),
+            }
+        }
+        for (field, _) in &self.texts {
+            touched.add(field.property());
+        }
+        // What tells the same as the description goes with it.
+        if touched.has(Property::Description) {
+            touched.add(Property::XAltDesc);
+            touched.add(Property::StyledDescription);
+        }
+        if self.uid.is_some() {
+            touched.add(Property::Uid);
+        }
+        if self.until.is_some() {
+            touched.add(Property::Rrule);
+        }
+        touched
+    }
+
     fn fate(&self, entry: &Entry<'_, '_>, index: usize, line: &Line, written: &mut [bool]) -> Fate {
         if let Some((_, new)) = self.lines.iter().find(|(at, _)| *at == index) {
             return Fate::Becomes(new.clone());
         }
         let property = line.property();
-        // Names are read only where they have to be.
-        let name = || ContentLine::of(entry.calendar(), line).name().to_ascii_uppercase();
         for ((field, texts), written) in self.texts.iter().zip(written) {
             let known = field.is(property);
-            if known && (property != Property::Other || name() == field.name().as_bytes()) {
+            if known && (property != Property::Other || entry.is_called(line, field.name().as_bytes())) {
                 let first = !std::mem::replace(written, true);
                 let mut new = Vec::new();
                 if first {
@@ -240,7 +271,7 @@ impl Draft {
                 return Fate::Goes;
             }
         }
-        if self.busy && !tells_nothing(property, name) || !self.stripped.is_empty() && self.strips(&name()) {
+        if self.busy && !tells_nothing(entry, line) || self.stripped.iter().any(|strip| strip.means_line(entry, line)) {
             return Fate::Goes;
         }
         self.timed(entry, property, line)
@@ -291,12 +322,26 @@ impl Draft {
         }
         let uid = self.uid.as_deref().map_or_else(|| entry.uid().unwrap_or_default(), Cow::Borrowed);
         let instance = entry.value(Property::RecurrenceId).unwrap_or_default();
-        let title = self.text(entry, &Field::known("SUMMARY"));
+        let title = self.text(entry, &Field::SUMMARY);
         let mut alarms = Vec::new();
         for alarm in &self.alarms {
             alarm.component(&[&uid, &instance], &title, &mut alarms);
         }
         edits.insert(entry.end_of_components(), alarms);
+    }
+}
+
+/// A set of properties.
+#[derive(Clone, Copy)]
+struct Touched(u64);
+
+impl Touched {
+    fn add(&mut self, property: Property) {
+        self.0 |= 1 << property as u8;
+    }
+
+    fn has(self, property: Property) -> bool {
+        self.0 >> property as u8 & 1 == 1
     }
 }
 
@@ -308,12 +353,11 @@ enum Fate {
 
 fn write(field: &Field, texts: &[Text], out: &mut Vec<u8>) {
     if field.is_list() && !texts.is_empty() {
-        let texts: Vec<_> = texts.iter().map(|text| text.text.clone()).collect();
-        field.line(None, &texts, out);
+        field.line(None, texts.iter().map(|text| text.text.as_str()), out);
         return;
     }
     for text in texts {
-        field.line(text.head.as_deref(), std::slice::from_ref(&text.text), out);
+        field.line(text.head.as_deref(), [text.text.as_str()], out);
     }
 }
 
@@ -322,15 +366,15 @@ fn is_alarm(entry: &Entry<'_, '_>, inner: &Component) -> bool {
 }
 
 /// Whether a line says no more than when somebody is busy. Everything that is not known to be harmless tells.
-fn tells_nothing(property: Property, name: impl Fn() -> Vec<u8>) -> bool {
-    match property {
+fn tells_nothing(entry: &Entry<'_, '_>, line: &Line) -> bool {
+    match line.property() {
         Property::Dtstart | Property::Dtend | Property::Due | Property::Duration => true,
         Property::Rrule | Property::Rdate | Property::Exdate | Property::Exrule | Property::RecurrenceId => true,
         Property::Uid | Property::Dtstamp | Property::LastModified | Property::Sequence => true,
         Property::Status | Property::Transp | Property::Class => true,
         Property::Other => {
             let harmless: [&[u8]; 2] = [b"X-MICROSOFT-CDO-BUSYSTATUS", b"X-MICROSOFT-CDO-ALLDAYEVENT"];
-            harmless.contains(&name().as_slice())
+            harmless.iter().any(|harmless| entry.is_called(line, harmless))
         }
         _ => false,
     }

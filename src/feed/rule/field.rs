@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use crate::calendar::{ContentLine, Entry, Property, escape_text, fold, unescape_text};
+use crate::calendar::{ContentLine, Entry, Property, escape_text_to, fold_parts, unescape_text};
 
 /// A property, by its name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,14 +91,34 @@ impl Field {
         extension.then_some(Self { name: Cow::Owned(upper), property, kind: Kind::Text })
     }
 
-    /// One of the properties this program writes by itself.
-    pub(in crate::feed) fn known(name: &'static str) -> Self {
-        Self::of(name).unwrap_or(Self { name: Cow::Borrowed(name), property: Property::Other, kind: Kind::Text })
+    /// `SUMMARY`
+    pub const SUMMARY: Self = Self::known("SUMMARY", Property::Summary, Kind::Text);
+    /// `DESCRIPTION`
+    pub const DESCRIPTION: Self = Self::known("DESCRIPTION", Property::Description, Kind::Text);
+    /// `LOCATION`
+    pub const LOCATION: Self = Self::known("LOCATION", Property::Location, Kind::Text);
+    /// `URL`
+    pub const URL: Self = Self::known("URL", Property::Url, Kind::Uri);
+    /// `CONFERENCE`
+    pub const CONFERENCE: Self = Self::known("CONFERENCE", Property::Conference, Kind::Uri);
+
+    const fn known(name: &'static str, property: Property, kind: Kind) -> Self {
+        Self { name: Cow::Borrowed(name), property, kind }
+    }
+
+    /// All that the standards know, in upper case.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        KNOWN.iter().map(|(name, _)| *name)
     }
 
     /// `SUMMARY`
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// What it is to the calendar layer.
+    pub fn property(&self) -> Property {
+        self.property
     }
 
     /// Whether lines of `property` may hold it; the name decides among others.
@@ -131,12 +151,8 @@ impl Field {
         !NEVER_STRIPPED.iter().any(|never| never.eq_ignore_ascii_case(name))
     }
 
-    /// The lines of `entry` that hold it, by index.
-    pub fn lines(&self, entry: &Entry<'_, '_>) -> Vec<usize> {
-        self.find(entry).map(|(index, _)| index).collect()
-    }
-
-    fn find<'a, 'text>(
+    /// The lines of `entry` that hold it, with their indexes.
+    pub fn find<'a, 'text>(
         &self,
         entry: &Entry<'a, 'text>,
     ) -> impl Iterator<Item = (usize, ContentLine<'text>)> + use<'_, 'a, 'text> {
@@ -147,21 +163,22 @@ impl Field {
         })
     }
 
-    /// Every value it has in `entry`, as the text it stands for.
-    pub fn texts<'text>(&self, entry: &Entry<'_, 'text>) -> Vec<Cow<'text, str>> {
-        // The ordinary case has one line, and nothing in it to unfold or unescape.
-        if self.kind == Kind::Text && self.property != Property::Other {
-            let mut lines = entry.all(self.property);
-            return match (lines.next(), lines.next()) {
-                (None, _) => Vec::new(),
-                (Some(_), None) => vec![entry.text(self.property)],
-                _ => self.all_texts(entry),
-            };
+    /// Whether `is_it` holds for one of its values in `entry`, as the texts they stand for.
+    pub fn any(&self, entry: &Entry<'_, '_>, mut is_it: impl FnMut(&str) -> bool) -> bool {
+        match self.kind {
+            // Without a list of them: every rule asks for every event.
+            Kind::Text if self.property != Property::Other => {
+                entry.all(self.property).any(|(_, line)| is_it(&entry.text_of(line)))
+            }
+            _ => self.texts(entry).iter().any(|text| is_it(text)),
         }
-        self.all_texts(entry)
     }
 
-    fn all_texts<'text>(&self, entry: &Entry<'_, 'text>) -> Vec<Cow<'text, str>> {
+    /// Every value it has in `entry`, as the text it stands for.
+    pub fn texts<'text>(&self, entry: &Entry<'_, 'text>) -> Vec<Cow<'text, str>> {
+        if self.kind == Kind::Text && self.property != Property::Other {
+            return entry.all(self.property).map(|(_, line)| entry.text_of(line)).collect();
+        }
         let mut texts = Vec::new();
         for (_, line) in self.find(entry) {
             match self.kind {
@@ -175,20 +192,20 @@ impl Field {
     }
 
     /// Appends the property line with `texts`, folded. `head` is the name and parameters to keep, else only the name.
-    pub fn line(&self, head: Option<&[u8]>, texts: &[String], out: &mut Vec<u8>) {
-        let values: Vec<_> = texts.iter().map(|text| self.escaped(text)).collect();
-        let mut line = head.map_or_else(|| self.name.as_bytes().to_vec(), <[u8]>::to_vec);
-        line.push(b':');
-        line.extend_from_slice(values.join(",").as_bytes());
-        fold(&line, out);
-    }
-
-    fn escaped(&self, text: &str) -> String {
-        match self.kind {
-            Kind::Text | Kind::List => escape_text(text),
-            // An address holds no white space and no line break.
-            _ => text.chars().filter(|char| !char.is_control() && !char.is_whitespace()).collect(),
+    pub fn line<'t>(&self, head: Option<&[u8]>, texts: impl IntoIterator<Item = &'t str>, out: &mut Vec<u8>) {
+        let mut value = String::with_capacity(128);
+        for (index, text) in texts.into_iter().enumerate() {
+            if index > 0 {
+                value.push(',');
+            }
+            match self.kind {
+                Kind::Text | Kind::List => escape_text_to(text, &mut value),
+                // An address holds no white space and no line break.
+                _ => value.extend(text.split(|char: char| char.is_control() || char.is_whitespace())),
+            }
         }
+        let head = head.unwrap_or(self.name.as_bytes());
+        fold_parts(&[head, b":", value.as_bytes()], out);
     }
 }
 

@@ -43,7 +43,7 @@ impl fmt::Display for Condition {
 impl fmt::Display for Test {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Text(field, patterns) => list(f, &field.name().to_lowercase(), patterns.iter().map(regex::Regex::as_str)),
+            Self::Text(field, patterns) => list(f, &field.name().to_lowercase(), patterns.iter().map(|pattern| pattern.as_str())),
             Self::Word(field, words) => list(f, &field.name().to_lowercase(), words.iter().map(|word| word.to_lowercase())),
             Self::Partstat(answers) => list(f, "partstat", answers.iter().map(|answer| answer.to_lowercase())),
             Self::AllDay(yes) => write!(f, "all_day = {yes}"),
