@@ -1,6 +1,7 @@
 //! The command line. Exit codes: 0 done, 1 it went wrong, 2 the command line itself is wrong.
 
 mod check;
+mod copies;
 mod demo;
 mod fetch;
 mod preview;
@@ -77,13 +78,10 @@ enum Command {
         #[command(flatten)]
         place: Place,
     },
-    /// Print what would be served for a calendar file.
+    /// Print what would be served for calendar files.
     Publish {
-        /// The file, or - for standard input.
-        file: PathBuf,
-        /// The calendar's name on the phone.
-        #[arg(long)]
-        name: Option<String>,
+        #[command(flatten)]
+        files: fetch::Files,
     },
     /// List what a feed's rules make of every event.
     Preview {
@@ -191,7 +189,7 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Check { place, online } => run_async(check::check(&place, online)),
         Command::Url { feed, device, place } => show::urls(&place, feed.as_deref(), device.as_deref()),
         Command::Fetch { source, allow_private, place } => run_async(fetch::fetch(&source, allow_private, &place)),
-        Command::Publish { file, name } => fetch::publish_file(&file, name),
+        Command::Publish { files } => run_async(fetch::publish_files(&files)),
         Command::Preview { shown, diff } => run_async(preview::preview(&shown, diff)),
         Command::Explain { uid, shown } => run_async(preview::explain(&shown, &uid)),
         Command::Accept { source, place } => show::accept(&place, &source),

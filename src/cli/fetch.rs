@@ -1,15 +1,15 @@
 //! One calendar through the real path: `fetch` from the network, `publish` from a file.
 
-use std::io::{Read, Write};
+use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, anyhow};
 
-use super::Place;
-use crate::calendar::{Calendar, Limits, Malformed};
+use super::{Place, copies};
+use crate::calendar::{Limits, Malformed};
 use crate::clock::Clock;
-use crate::feed::{Circumstances, Copy, Presentation, Recipe, mended};
+use crate::feed::{Circumstances, Copy, Presentation, Recipe, ZoneNames};
 use crate::refresh::{MendedAnswer, mend_answer};
 use crate::settings::{Origin, Settings, Source};
 use crate::source::{Address, Client, Fetch, FetchError, Fetched, Options, Order, Reach, Validators, roots};
@@ -40,17 +40,53 @@ pub(super) async fn fetch(named: &str, allow_private: bool, place: &Place) -> an
     }
 }
 
-/// Prints what would be served for the calendar in `file`.
-pub(super) fn publish_file(file: &Path, name: Option<String>) -> anyhow::Result<ExitCode> {
-    let mut text = Vec::new();
-    if file == Path::new("-") {
-        std::io::stdin().lock().read_to_end(&mut text).context("standard input")?;
-    } else {
-        text = std::fs::read(file).with_context(|| format!("{} cannot be read", file.display()))?;
+/// What to print, and of what.
+#[derive(Debug, clap::Args)]
+pub(super) struct Files {
+    /// The file, or - for standard input; NAME=FILE for one source of a feed with several.
+    #[arg(required = true)]
+    file: Vec<String>,
+    /// The calendar's name on the phone.
+    #[arg(long, conflicts_with = "feed")]
+    name: Option<String>,
+    /// What to do with time zones that only Windows or nobody knows.
+    #[arg(long, value_enum, default_value = "iana", conflicts_with = "feed")]
+    time_zones: TimeZones,
+    /// Publish as this feed of the settings, with its rules.
+    #[arg(long)]
+    feed: Option<String>,
+    /// The day from which windows and relative dates are counted [default: today].
+    #[arg(long, requires = "feed")]
+    today: Option<chrono::NaiveDate>,
+    #[command(flatten)]
+    place: Place,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum TimeZones {
+    /// Name and declare them as the IANA database does.
+    Iana,
+    /// Leave them as they are.
+    Keep,
+}
+
+/// Prints what would be served for calendar files.
+pub(super) async fn publish_files(files: &Files) -> anyhow::Result<ExitCode> {
+    if let Some(named) = &files.feed {
+        let settings = files.place.settings()?;
+        let feed = copies::find(&settings, named)?;
+        let texts = copies::gather(&settings, feed, &files.file).await?;
+        let texts: Vec<_> = texts.iter().map(copies::Text::copy).collect();
+        return write_out(&feed.recipe.publish(&texts, &copies::circumstances(&settings, files.today)?)?.text);
     }
-    let calendar = Calendar::scan(&text, &Limits::default()).map_err(|malformed| refused(file, &malformed))?;
-    let recipe = Recipe { presentation: Presentation { name, ..Presentation::default() }, ..Recipe::default() };
-    write_out(&published("file", &mended(&calendar), &recipe)?)
+    let [file] = files.file.as_slice() else { return Err(anyhow!("several files make one calendar only as a feed (--feed)")) };
+    let presentation = Presentation { name: files.name.clone(), ..Presentation::default() };
+    let zones = match files.time_zones {
+        TimeZones::Iana => ZoneNames::Iana,
+        TimeZones::Keep => ZoneNames::Keep,
+    };
+    let recipe = Recipe { presentation, zones, ..Recipe::default() };
+    write_out(&published("file", &copies::read_mended(Path::new(file))?, &recipe)?)
 }
 
 /// What `recipe` makes of one copy today.
@@ -60,10 +96,6 @@ fn published(source: &str, text: &[u8], recipe: &Recipe) -> Result<Vec<u8>, Malf
     let circumstances = Circumstances { today, key: [0; 32] };
     let copy = Copy { source, text, confirmed: today, failing: false };
     Ok(recipe.publish(&[copy], &circumstances)?.text)
-}
-
-fn refused(file: &Path, malformed: &Malformed) -> anyhow::Error {
-    anyhow!("{} would not be served: {malformed}", file.display())
 }
 
 fn write_out(text: &[u8]) -> anyhow::Result<ExitCode> {

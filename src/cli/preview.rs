@@ -2,20 +2,16 @@
 
 use std::fmt::Write as _;
 use std::io::Write;
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, anyhow, bail, ensure};
+use anyhow::ensure;
 use serde::Serialize;
 
 use super::Place;
-use super::fetch::{client, fetch_once};
-use crate::app::{load_key, stored_name};
-use crate::calendar::{Calendar, Limits, Property};
-use crate::clock::{Clock, Timestamp};
-use crate::feed::{Circumstances, Copy, Reason, Rules, Seen, mended};
-use crate::settings::{Feed, Settings, Source};
-use crate::store::{Access, Store};
+use super::copies::{Text, circumstances, find, gather};
+use crate::calendar::Property;
+use crate::feed::{Reason, Rules, Seen};
+use crate::settings::{Feed, Settings};
 
 /// What to show.
 #[derive(Debug, Clone, clap::Args)]
@@ -30,13 +26,6 @@ pub(super) struct Shown {
     json: bool,
     #[command(flatten)]
     place: Place,
-}
-
-/// The text of one source.
-struct Text {
-    source: String,
-    text: Vec<u8>,
-    confirmed: Timestamp,
 }
 
 #[derive(Debug, Serialize)]
@@ -76,9 +65,9 @@ struct Event {
 pub(super) async fn preview(shown: &Shown, diff: bool) -> anyhow::Result<ExitCode> {
     let settings = shown.place.settings()?;
     let feed = find(&settings, &shown.feed)?;
-    let texts = texts(&settings, feed, &shown.source_file).await?;
+    let texts = gather(&settings, feed, &shown.source_file).await?;
     let mut list = Vec::new();
-    let tally = publish(&settings, feed, &texts, |seen| list.push(event(seen, &feed.recipe.rules, diff)))?;
+    let tally = watch(&settings, feed, &texts, |seen| list.push(event(seen, &feed.recipe.rules, diff)))?;
     let count = |fate: &str| list.iter().filter(|event| event.fate == fate).count();
     let names = feed.recipe.rules.rules.iter().map(|rule| rule.name.to_string());
     let preview = Preview {
@@ -146,10 +135,10 @@ struct Condition {
 pub(super) async fn explain(shown: &Shown, uid: &str) -> anyhow::Result<ExitCode> {
     let settings = shown.place.settings()?;
     let feed = find(&settings, &shown.feed)?;
-    let texts = texts(&settings, feed, &shown.source_file).await?;
+    let texts = gather(&settings, feed, &shown.source_file).await?;
     let mut explanations = Vec::new();
     let rules = &feed.recipe.rules;
-    publish(&settings, feed, &texts, |seen| {
+    watch(&settings, feed, &texts, |seen| {
         if seen.entry.uid().is_some_and(|known| *known == *uid.as_bytes()) {
             explanations.push(Explanation { event: event(seen, rules, true), steps: steps(seen, rules) });
         }
@@ -250,82 +239,12 @@ fn lines(before: &[u8], after: &[u8]) -> Vec<String> {
     differs.map(|change| format!("{}{}", change.tag(), change.value().trim_end())).collect()
 }
 
-fn find<'a>(settings: &'a Settings, named: &str) -> anyhow::Result<&'a Feed> {
-    settings.feeds.iter().find(|feed| *feed.id == *named).ok_or_else(|| {
-        let known: Vec<_> = settings.feeds.iter().map(|feed| &*feed.id).collect();
-        anyhow!("no feed named {named:?}; the feeds are: {}", known.join(", "))
-    })
-}
-
-/// The texts of a feed's sources: from the files that are given, else the stored copies, else fetched now.
-async fn texts(settings: &Settings, feed: &Feed, files: &[String]) -> anyhow::Result<Vec<Text>> {
-    let files = files.iter().map(|file| named_file(feed, file)).collect::<anyhow::Result<Vec<_>>>()?;
-    let mut texts = Vec::with_capacity(feed.sources.len());
-    for name in &feed.sources {
-        let Some(source) = settings.sources.iter().find(|source| source.name == *name) else { continue };
-        let file = files.iter().find(|(named, _)| **named == **name);
-        texts.push(match file {
-            Some((_, path)) => from_file(source, path)?,
-            None if !files.is_empty() => continue,
-            None => match from_store(settings, source)? {
-                Some(text) => text,
-                None => from_upstream(settings, source).await?,
-            },
-        });
-    }
-    Ok(texts)
-}
-
-fn named_file(feed: &Feed, given: &str) -> anyhow::Result<(String, PathBuf)> {
-    if let Some((name, path)) = given.split_once('=').filter(|(name, _)| feed.sources.iter().any(|known| **known == **name)) {
-        return Ok((name.to_owned(), path.into()));
-    }
-    match feed.sources.as_slice() {
-        [one] => Ok((one.to_string(), given.into())),
-        _ => bail!("--source-file {given}: feed {} has several sources; write NAME=FILE", feed.id),
-    }
-}
-
-fn from_file(source: &Source, path: &Path) -> anyhow::Result<Text> {
-    let text = std::fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?;
-    let calendar = Calendar::scan(&text, &Limits::default())
-        .map_err(|malformed| anyhow!("{} would not be served: {malformed}", path.display()))?;
-    Ok(Text { source: source.name.to_string(), text: mended(&calendar), confirmed: Clock::System.now() })
-}
-
-fn from_store(settings: &Settings, source: &Source) -> anyhow::Result<Option<Text>> {
-    if !settings.state_dir.join("calferry.db").exists() {
-        return Ok(None);
-    }
-    let (store, id) = (Store::open(&settings.state_dir, Access::Visit)?, stored_name(source, &settings.state_dir)?);
-    let confirmed = store.known()?.snapshots.remove(&id).map(|copy| copy.confirmed_at);
-    let text = store.text(&id)?;
-    Ok(text.zip(confirmed).map(|(text, confirmed)| Text { source: source.name.to_string(), text, confirmed }))
-}
-
-async fn from_upstream(settings: &Settings, source: &Source) -> anyhow::Result<Text> {
-    eprintln!("calferry: source {} has no stored copy; it is fetched", source.name);
-    let answer = fetch_once(&client(settings)?, &source.address, source.reach, &settings.fetch.limits).await;
-    let answer = answer.map_err(|error| anyhow!("source {}: {error}. {}", source.name, error.advice()))?;
-    Ok(Text { source: source.name.to_string(), text: answer.text, confirmed: Clock::System.now() })
-}
-
-fn publish(
+fn watch(
     settings: &Settings,
     feed: &Feed,
     texts: &[Text],
     see: impl FnMut(&Seen<'_, '_, '_>),
 ) -> anyhow::Result<Vec<usize>> {
-    // Where nothing has been served yet there is no key, and what is only shown needs none.
-    let key = if settings.state_dir.join("key").exists() {
-        load_key(&settings.state_dir)?.derive("calferry 2026 hashes in editions")
-    } else {
-        [0; 32]
-    };
-    let circumstances = Circumstances { today: Clock::System.now().date(), key };
-    let copies: Vec<_> = texts
-        .iter()
-        .map(|text| Copy { source: &text.source, text: &text.text, confirmed: text.confirmed.date(), failing: false })
-        .collect();
-    Ok(feed.recipe.watch(&copies, &circumstances, see)?.applied)
+    let copies: Vec<_> = texts.iter().map(Text::copy).collect();
+    Ok(feed.recipe.watch(&copies, &circumstances(settings, None)?, see)?.applied)
 }

@@ -18,7 +18,7 @@ const LONGEST: usize = 1_000;
 const DEEPEST: u32 = 50;
 /// Places that may hold different letters, repetitions counted out. With so many the worst pattern takes some 50 ms for
 /// the longest text there is.
-const MOST_PLACES: u64 = 50;
+const MOST_PLACES: u64 = 40;
 /// Bytes of a compiled pattern. Classes of many letters (`\w`) take the most.
 const LARGEST: usize = 2 << 20;
 /// Bytes of what is remembered while a pattern is tried; more helps no pattern that is allowed.
@@ -56,7 +56,7 @@ fn compile(text: &str) -> Result<Regex, String> {
     let places = places(&parsed);
     if places > MOST_PLACES {
         return Err(format!(
-            "would take too long: its repetitions come to {places} places, of {MOST_PLACES} at most; write * or + in the place of large numbers"
+            "would take too long: its repetitions and choices come to {places} places, of {MOST_PLACES} at most; write * or + in the place of large numbers"
         ));
     }
     let pattern = RegexBuilder::new(text).size_limit(LARGEST).dfa_size_limit(LARGEST_CACHE).nest_limit(DEEPEST).build();
@@ -79,11 +79,24 @@ fn places(pattern: &Hir) -> u64 {
         HirKind::Empty | HirKind::Look(_) | HirKind::Literal(_) => 0,
         HirKind::Class(class) => u64::from(!is_one_letter(class)),
         HirKind::Capture(capture) => places(&capture.sub),
-        HirKind::Concat(parts) | HirKind::Alternation(parts) => parts.iter().map(places).fold(0, u64::saturating_add),
+        HirKind::Alternation(parts) => parts.iter().map(places).fold(0, u64::saturating_add),
+        // One choice after another is like one class after another.
+        HirKind::Concat(parts) => {
+            parts.iter().map(|part| places(part).max(2 * u64::from(is_choice(part)))).fold(0, u64::saturating_add)
+        }
         HirKind::Repetition(repetition) => match times(repetition.min, repetition.max) {
             1 => places(&repetition.sub),
             times => length(&repetition.sub).saturating_mul(times),
         },
+    }
+}
+
+fn is_choice(pattern: &Hir) -> bool {
+    match pattern.kind() {
+        HirKind::Alternation(_) => true,
+        HirKind::Capture(capture) => is_choice(&capture.sub),
+        HirKind::Repetition(repetition) => is_choice(&repetition.sub),
+        _ => false,
     }
 }
 

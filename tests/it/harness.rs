@@ -33,6 +33,23 @@ pub(crate) fn published(sources: &[(&str, &[u8])], recipe: &Recipe) -> Vec<u8> {
     recipe.publish(&copies, &Circumstances { today: TODAY, key: [7; 32] }).unwrap().text
 }
 
+/// What a feed of the sources `one` and `two` is made by, its settings beside `sources` being `toml`.
+pub(crate) fn recipe(toml: &str) -> Recipe {
+    let sources = "[source.one]\nurl = \"https://one.example/a.ics\"\n[source.two]\nurl = \"https://two.example/b.ics\"\n";
+    let dir = tempfile::tempdir().unwrap();
+    let settings = program::settings(dir.path(), &format!("{sources}[feed.me]\nsources = [\"one\", \"two\"]\n{toml}"));
+    let mut recipe = settings.feeds[0].recipe.clone();
+    // What tests look at is what rules do.
+    recipe.presentation.refresh = None;
+    recipe
+}
+
+/// A calendar with these components, each written with `\n` for its line ends.
+pub(crate) fn ics(components: &[&str]) -> Vec<u8> {
+    let text = format!("BEGIN:VCALENDAR\nPRODID:-//test//test//EN\nVERSION:2.0\n{}\nEND:VCALENDAR\n", components.join("\n"));
+    text.replace('\n', "\r\n").into_bytes()
+}
+
 /// A calendar of `events` events; `salt` shows in every summary.
 pub(crate) fn calendar(events: usize, salt: &str) -> String {
     let mut text = String::from(

@@ -424,6 +424,8 @@ fn known_keys() -> BTreeMap<&'static str, BTreeSet<String>> {
         ("`[source.NAME]`", "[source.a]", "source.a.bogus"),
         ("`[feed.NAME]`", "[feed.a]", "feed.a.bogus"),
         ("`[feed.NAME.device.DEVICE]`", "[feed.a.device.b]", "feed.a.device.b.bogus"),
+        ("`[[feed.NAME.rule]]`", "[[feed.a.rule]]", "feed.a.rule[0].bogus"),
+        ("`when`", "[feed.a.rule.when]", "feed.a.rule[0].when.bogus"),
     ];
     let toml = tables.map(|(_, head, _)| format!("{head}\nbogus = 1\n")).concat();
     let problems = load(&toml).unwrap_err().0;

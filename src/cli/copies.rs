@@ -1,0 +1,111 @@
+//! The copies that a feed is made of, for commands that look at one: from files, from the store, or fetched now.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, anyhow, bail};
+use chrono::NaiveDate;
+
+use super::fetch::{client, fetch_once};
+use crate::app::{load_key, stored_name};
+use crate::calendar::{Calendar, Limits};
+use crate::clock::{Clock, Timestamp};
+use crate::feed::{Circumstances, Copy, mended};
+use crate::settings::{Feed, Settings, Source};
+use crate::store::{Access, Store};
+
+/// The text of one source.
+pub(super) struct Text {
+    source: String,
+    text: Vec<u8>,
+    confirmed: Timestamp,
+}
+
+impl Text {
+    /// As publishing wants it.
+    pub(super) fn copy(&self) -> Copy<'_> {
+        Copy { source: &self.source, text: &self.text, confirmed: self.confirmed.date(), failing: false }
+    }
+}
+
+/// What day it is, `today` if that is given, and what hashes are keyed with.
+pub(super) fn circumstances(settings: &Settings, today: Option<NaiveDate>) -> anyhow::Result<Circumstances> {
+    // Where nothing has been served yet there is no key, and what is only shown needs none.
+    let key = if settings.state_dir.join("key").exists() {
+        load_key(&settings.state_dir)?.derive("calferry 2026 hashes in editions")
+    } else {
+        [0; 32]
+    };
+    Ok(Circumstances { today: today.unwrap_or_else(|| Clock::System.now().date()), key })
+}
+
+/// The feed called `named`.
+pub(super) fn find<'a>(settings: &'a Settings, named: &str) -> anyhow::Result<&'a Feed> {
+    settings.feeds.iter().find(|feed| *feed.id == *named).ok_or_else(|| {
+        let known: Vec<_> = settings.feeds.iter().map(|feed| &*feed.id).collect();
+        anyhow!("no feed named {named:?}; the feeds are: {}", known.join(", "))
+    })
+}
+
+/// The texts of a feed's sources: from the files that are given, else the stored copies, else fetched now.
+pub(super) async fn gather(settings: &Settings, feed: &Feed, files: &[String]) -> anyhow::Result<Vec<Text>> {
+    let files = files.iter().map(|file| named_file(feed, file)).collect::<anyhow::Result<Vec<_>>>()?;
+    let mut texts = Vec::with_capacity(feed.sources.len());
+    for name in &feed.sources {
+        let Some(source) = settings.sources.iter().find(|source| source.name == *name) else { continue };
+        let file = files.iter().find(|(named, _)| **named == **name);
+        texts.push(match file {
+            Some((_, path)) => from_file(source, path)?,
+            None if !files.is_empty() => continue,
+            None => match from_store(settings, source)? {
+                Some(text) => text,
+                None => from_upstream(settings, source).await?,
+            },
+        });
+    }
+    Ok(texts)
+}
+
+fn named_file(feed: &Feed, given: &str) -> anyhow::Result<(String, PathBuf)> {
+    if let Some((name, path)) = given.split_once('=').filter(|(name, _)| feed.sources.iter().any(|known| **known == **name)) {
+        return Ok((name.to_owned(), path.into()));
+    }
+    match feed.sources.as_slice() {
+        [one] => Ok((one.to_string(), given.into())),
+        _ => bail!("--source-file {given}: feed {} has several sources; write NAME=FILE", feed.id),
+    }
+}
+
+fn from_file(source: &Source, path: &Path) -> anyhow::Result<Text> {
+    Ok(Text { source: source.name.to_string(), text: read_mended(path)?, confirmed: Clock::System.now() })
+}
+
+/// The calendar in `path`, or on standard input for `-`, mended as it would be when it is fetched.
+pub(super) fn read_mended(path: &Path) -> anyhow::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    if path == Path::new("-") {
+        std::io::stdin().lock().read_to_end(&mut text).context("standard input")?;
+    } else {
+        text = std::fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?;
+    }
+    let calendar = Calendar::scan(&text, &Limits::default());
+    let calendar = calendar.map_err(|malformed| anyhow!("{} would not be served: {malformed}", path.display()))?;
+    Ok(mended(&calendar))
+}
+
+fn from_store(settings: &Settings, source: &Source) -> anyhow::Result<Option<Text>> {
+    if !settings.state_dir.join("calferry.db").exists() {
+        return Ok(None);
+    }
+    let (store, id) = (Store::open(&settings.state_dir, Access::Visit)?, stored_name(source, &settings.state_dir)?);
+    let confirmed = store.known()?.snapshots.remove(&id).map(|copy| copy.confirmed_at);
+    let text = store.text(&id)?;
+    Ok(text.zip(confirmed).map(|(text, confirmed)| Text { source: source.name.to_string(), text, confirmed }))
+}
+
+async fn from_upstream(settings: &Settings, source: &Source) -> anyhow::Result<Text> {
+    eprintln!("calferry: source {} has no stored copy; it is fetched", source.name);
+    let answer = fetch_once(&client(settings)?, &source.address, source.reach, &settings.fetch.limits).await;
+    let answer = answer.map_err(|error| anyhow!("source {}: {error}. {}", source.name, error.advice()))?;
+    Ok(Text { source: source.name.to_string(), text: answer.text, confirmed: Clock::System.now() })
+}
