@@ -28,12 +28,10 @@ pub use catalog::{Catalog, Feed, Found};
 pub use edition::{Coding, Edition};
 pub use meeting::{MeetingHosts, meeting_link};
 pub use presentation::{Colour, Presentation};
-pub use publish::{
-    Circumstances, Copy, Publication, Recipe, Seen, Tally, mended,
-};
+pub use publish::{Circumstances, Copy, Publication, Recipe, Seen, Tally, mended};
 pub use rule::{
-    Action, Alarm, Comparison, Condition, Date, Field, Finding, Hidden, Judgement, Reason, Rule, Rules, Strip, Surroundings,
-    Template, Test, Thing, Verdict, Window,
+    Action, Alarm, Comparison, Condition, Date, Field, Finding, Hidden, Judgement, Reason, Rule, Rules, Strip,
+    Surroundings, Template, Test, Thing, Verdict, Window,
 };
 pub use token::{Key, Token};
 pub use zones::ZoneNames;

@@ -98,7 +98,9 @@ impl Ingredients {
         let recipe = &served.feed.recipe;
         let mut hasher = blake3::Hasher::new();
         for copy in &self.copies {
-            hasher.update(copy.digest.as_ref().map_or(&[][..], |digest| digest)).update(&[u8::from(copy.digest.is_some())]);
+            hasher
+                .update(copy.digest.as_ref().map_or(&[][..], |digest| digest))
+                .update(&[u8::from(copy.digest.is_some())]);
             if recipe.tells_freshness() {
                 hasher.update(copy.confirmed.to_string().as_bytes()).update(&[u8::from(copy.failing)]);
             }
@@ -208,14 +210,13 @@ impl Publisher {
         let _place = self.renderers.acquire().await.expect("the semaphore is never closed");
         let (store, now) = (Arc::clone(&self.store), self.clock.now());
         let (feed, hash_key) = (served.feed.clone(), served.hash_key);
-        let rendered =
-            tokio::task::spawn_blocking(move || render(&store, &feed, &ingredients, hash_key, now)).await;
+        let rendered = tokio::task::spawn_blocking(move || render(&store, &feed, &ingredients, hash_key, now)).await;
         match rendered {
             Ok(Ok(Some(published))) => Ok(Arc::new(published)),
             Ok(Ok(None)) => Err(Unavailable::NoCopy),
-            Ok(Err((unreadable, cause))) => {
-                error!(feed = %served.feed.id, error = %cause, "a copy for feed `{}` cannot be read; it is fetched again", served.feed.id);
-                for upstream in served.upstreams.iter().filter(|upstream| Some(upstream.id) == unreadable) {
+            Ok(Err(unmade)) => {
+                error!(feed = %served.feed.id, error = %unmade.cause, "a copy for feed `{}` cannot be read; it is fetched again", served.feed.id);
+                for upstream in served.upstreams.iter().filter(|upstream| Some(upstream.id) == unmade.blamed) {
                     self.refresher.lost(upstream);
                 }
                 Err(Unavailable::Unreadable)
@@ -268,18 +269,30 @@ impl Publisher {
     }
 }
 
-/// On failure, which upstream's copy is to blame, if one is.
+/// Why an edition could not be made.
+struct Unmade {
+    /// The upstream whose copy is to blame, if one is.
+    blamed: Option<UpstreamId>,
+    cause: Box<RenderError>,
+}
+
+impl Unmade {
+    fn new(blamed: Option<UpstreamId>, cause: impl Into<RenderError>) -> Self {
+        Self { blamed, cause: Box::new(cause.into()) }
+    }
+}
+
 fn render(
     store: &Store,
     feed: &Feed,
     ingredients: &Ingredients,
     hash_key: [u8; 32],
     now: Timestamp,
-) -> Result<Option<Published>, (Option<UpstreamId>, RenderError)> {
+) -> Result<Option<Published>, Unmade> {
     let mut texts = Vec::with_capacity(ingredients.copies.len());
     for (ingredient, source) in ingredients.copies.iter().zip(&feed.sources) {
         // One that has no copy yet is left out, and the feed's health says so.
-        let text = store.text(&ingredient.id).map_err(|error| (Some(ingredient.id), error.into()))?;
+        let text = store.text(&ingredient.id).map_err(|error| Unmade::new(Some(ingredient.id), error))?;
         texts.extend(text.map(|text| (source, ingredient, text)));
     }
     if texts.is_empty() {
@@ -294,9 +307,9 @@ fn render(
         .collect();
     let circumstances = Circumstances { today: ingredients.today, key: hash_key };
     let blamed = || texts.first().map(|(_, ingredient, _)| ingredient.id);
-    let published = feed.recipe.publish(&copies, &circumstances).map_err(|error| (blamed(), error.into()))?;
+    let published = feed.recipe.publish(&copies, &circumstances).map_err(|error| Unmade::new(blamed(), error))?;
     drop(texts);
-    let edition = Edition::new(&published.text).map_err(|error| (None, error.into()))?;
+    let edition = Edition::new(&published.text).map_err(|error| Unmade::new(None, error))?;
     let at = store.published(&feed.id, &edition.digest(), now).unwrap_or_else(|error| {
         warn!(feed = %feed.id, %error, "the publication time of feed `{}` could not be stored", feed.id);
         now

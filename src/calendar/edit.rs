@@ -13,7 +13,7 @@ pub enum Patch {
     /// Another span of the same text.
     Copy(Range<usize>),
     /// New bytes.
-    Text(Box<[u8]>),
+    Text(Vec<u8>),
 }
 
 /// Replacements in one text.
@@ -23,6 +23,11 @@ pub struct Edits {
 }
 
 impl Edits {
+    /// With room for so many.
+    pub fn with_capacity(edits: usize) -> Self {
+        Self { edits: Vec::with_capacity(edits) }
+    }
+
     /// Replaces `span` with `patch`. An empty span is an insertion. Spans must not overlap; a span inside one that is
     /// dropped is ignored.
     pub fn replace(&mut self, span: Range<usize>, patch: Patch) {
@@ -31,7 +36,7 @@ impl Edits {
 
     /// Inserts `text` before the byte at `at`.
     pub fn insert(&mut self, at: usize, text: Vec<u8>) {
-        self.replace(at..at, Patch::Text(text.into()));
+        self.replace(at..at, Patch::Text(text));
     }
 
     /// Leaves `span` out.

@@ -50,11 +50,7 @@ impl<'text> ContentLine<'text> {
     /// The line of `head`, its name and parameters, and `value`.
     pub fn new(head: &[u8], value: &[u8]) -> ContentLine<'static> {
         let name_end = head.iter().position(|byte| *byte == b';').unwrap_or(head.len());
-        ContentLine {
-            unfolded: Cow::Owned([head, b":", value].concat()),
-            name_end,
-            value_start: head.len() + 1,
-        }
+        ContentLine { unfolded: Cow::Owned([head, b":", value].concat()), name_end, value_start: head.len() + 1 }
     }
 
     /// The same, by itself.

@@ -78,7 +78,7 @@ fn mend_ends(calendar: &Calendar<'_>, line: &Line, whole: Range<usize>, edits: &
     if line.has(CUT) {
         let mut folded = Vec::with_capacity(whole.len() + 8);
         line::fold(&unfold(calendar.raw(line)), &mut folded);
-        edits.replace(whole, Patch::Text(folded.into()));
+        edits.replace(whole, Patch::Text(folded));
     } else if line.has(LOOSE_END) {
         let text = calendar.text();
         let mut from = line.span().start;
@@ -113,10 +113,9 @@ fn mend_stamps(calendar: &Calendar<'_>, earlier: Option<&Calendar<'_>>, edits: &
         let now = Value::of(calendar, line);
         let time = match revised(calendar, component) {
             Some(revised) => now.later_than(&revised).then(|| revised.patch()),
-            None => first_seen
-                .stamp(calendar, component)
-                .filter(|seen| **seen != *now.text)
-                .map(|seen| Patch::Text(seen.into())),
+            None => {
+                first_seen.stamp(calendar, component).filter(|seen| **seen != *now.text).map(|seen| Patch::Text(seen))
+            }
         };
         let Some(time) = time else { continue };
         // Nearly always the time stands alone on its line, and only the time is replaced.
@@ -132,7 +131,7 @@ fn mend_stamps(calendar: &Calendar<'_>, earlier: Option<&Calendar<'_>>, edits: &
 }
 
 /// The line with another time. Parameters that speak of the old one go: a time in UTC has no zone and is no date.
-fn restamped(calendar: &Calendar<'_>, line: &Line, time: &[u8]) -> Box<[u8]> {
+fn restamped(calendar: &Calendar<'_>, line: &Line, time: &[u8]) -> Vec<u8> {
     let unfolded = unfold(calendar.raw(line));
     let head = unfolded.get(..line::value_start(&unfolded, 0).unwrap_or_default()).unwrap_or_default();
     let lower = head.to_ascii_lowercase();
@@ -143,7 +142,7 @@ fn restamped(calendar: &Calendar<'_>, line: &Line, time: &[u8]) -> Box<[u8]> {
     new.extend_from_slice(time);
     let mut folded = Vec::with_capacity(new.len() + 8);
     line::fold(&new, &mut folded);
-    folded.into()
+    folded
 }
 
 /// The time of the last revision as the calendar itself tells it: LAST-MODIFIED, else CREATED.
@@ -179,7 +178,7 @@ impl<'text> Value<'text> {
     fn patch(self) -> Patch {
         match self.text {
             Cow::Borrowed(_) => Patch::Copy(self.span),
-            Cow::Owned(unfolded) => Patch::Text(unfolded.into()),
+            Cow::Owned(unfolded) => Patch::Text(unfolded),
         }
     }
 

@@ -184,9 +184,8 @@ impl Recurrence {
 /// What the clocks of `start`'s zone show at `moment`. `None` if a zone is not known.
 pub fn local_to(start: &Moment<'_>, moment: &Moment<'_>, zones: &Zones) -> Option<NaiveDateTime> {
     let utc = match (&start.form, &moment.form) {
+        (one, other) if one == other => return Some(moment.local),
         (Form::Date | Form::Floating, _) | (_, Form::Date | Form::Floating) => return Some(moment.local),
-        (Form::Utc, Form::Utc) => return Some(moment.local),
-        (Form::Zoned(one), Form::Zoned(other)) if one == other => return Some(moment.local),
         (_, Form::Utc) => moment.local,
         (_, Form::Zoned(tzid)) => zones.find(tzid)?.to_utc(moment.local)?,
     };
@@ -237,7 +236,8 @@ impl Rule {
     /// The longest pause between two instances in days, of a rule so plain that it has one.
     fn gap(&self, by: &[(&str, &str)], start: NaiveDate) -> Option<i64> {
         let interval = i64::from(self.interval);
-        let days = |value: &str| value.split(',').all(|day| day.parse().is_ok_and(|day: i8| day != 0 && day.abs() <= 28));
+        let days =
+            |value: &str| value.split(',').all(|day| day.parse().is_ok_and(|day: i8| day != 0 && day.abs() <= 28));
         let ordinal = |value: &str| {
             value.split(',').all(|day| {
                 let (number, name) = day.split_at_checked(day.len().saturating_sub(2)).unwrap_or(("x", ""));
@@ -336,12 +336,8 @@ impl Rule {
 
 impl Frequency {
     fn parse(text: &str) -> Option<Self> {
-        let known = [
-            ("DAILY", Self::Daily),
-            ("WEEKLY", Self::Weekly),
-            ("MONTHLY", Self::Monthly),
-            ("YEARLY", Self::Yearly),
-        ];
+        let known =
+            [("DAILY", Self::Daily), ("WEEKLY", Self::Weekly), ("MONTHLY", Self::Monthly), ("YEARLY", Self::Yearly)];
         known.into_iter().find(|(name, _)| text.eq_ignore_ascii_case(name)).map(|(_, frequency)| frequency)
     }
 }
@@ -357,7 +353,7 @@ fn until(value: &str, start: &Moment<'_>, zones: &Zones) -> Option<NaiveDateTime
         return until.local.checked_add_signed(Duration::seconds(86_399));
     }
     if start.is_date() {
-        return Some(until.local.date().and_hms_opt(0, 0, 0)?);
+        return until.local.date().and_hms_opt(0, 0, 0);
     }
     local_to(start, &until, zones)
 }

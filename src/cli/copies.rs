@@ -14,17 +14,17 @@ use crate::feed::{Circumstances, Copy, mended};
 use crate::settings::{Feed, Settings, Source};
 use crate::store::{Access, Store};
 
-/// The text of one source.
-pub(super) struct Text {
+/// The copy of one source.
+pub(super) struct OwnCopy {
     source: String,
-    text: Vec<u8>,
+    mended: Vec<u8>,
     confirmed: Timestamp,
 }
 
-impl Text {
+impl OwnCopy {
     /// As publishing wants it.
-    pub(super) fn copy(&self) -> Copy<'_> {
-        Copy { source: &self.source, text: &self.text, confirmed: self.confirmed.date(), failing: false }
+    pub(super) fn lend(&self) -> Copy<'_> {
+        Copy { source: &self.source, text: &self.mended, confirmed: self.confirmed.date(), failing: false }
     }
 }
 
@@ -48,7 +48,7 @@ pub(super) fn find<'a>(settings: &'a Settings, named: &str) -> anyhow::Result<&'
 }
 
 /// The texts of a feed's sources: from the files that are given, else the stored copies, else fetched now.
-pub(super) async fn gather(settings: &Settings, feed: &Feed, files: &[String]) -> anyhow::Result<Vec<Text>> {
+pub(super) async fn gather(settings: &Settings, feed: &Feed, files: &[String]) -> anyhow::Result<Vec<OwnCopy>> {
     let files = files.iter().map(|file| named_file(feed, file)).collect::<anyhow::Result<Vec<_>>>()?;
     let mut texts = Vec::with_capacity(feed.sources.len());
     for name in &feed.sources {
@@ -67,7 +67,9 @@ pub(super) async fn gather(settings: &Settings, feed: &Feed, files: &[String]) -
 }
 
 fn named_file(feed: &Feed, given: &str) -> anyhow::Result<(String, PathBuf)> {
-    if let Some((name, path)) = given.split_once('=').filter(|(name, _)| feed.sources.iter().any(|known| **known == **name)) {
+    if let Some((name, path)) =
+        given.split_once('=').filter(|(name, _)| feed.sources.iter().any(|known| **known == **name))
+    {
         return Ok((name.to_owned(), path.into()));
     }
     match feed.sources.as_slice() {
@@ -76,8 +78,8 @@ fn named_file(feed: &Feed, given: &str) -> anyhow::Result<(String, PathBuf)> {
     }
 }
 
-fn from_file(source: &Source, path: &Path) -> anyhow::Result<Text> {
-    Ok(Text { source: source.name.to_string(), text: read_mended(path)?, confirmed: Clock::System.now() })
+fn from_file(source: &Source, path: &Path) -> anyhow::Result<OwnCopy> {
+    Ok(OwnCopy { source: source.name.to_string(), mended: read_mended(path)?, confirmed: Clock::System.now() })
 }
 
 /// The calendar in `path`, or on standard input for `-`, mended as it would be when it is fetched.
@@ -93,19 +95,19 @@ pub(super) fn read_mended(path: &Path) -> anyhow::Result<Vec<u8>> {
     Ok(mended(&calendar))
 }
 
-fn from_store(settings: &Settings, source: &Source) -> anyhow::Result<Option<Text>> {
+fn from_store(settings: &Settings, source: &Source) -> anyhow::Result<Option<OwnCopy>> {
     if !settings.state_dir.join("calferry.db").exists() {
         return Ok(None);
     }
     let (store, id) = (Store::open(&settings.state_dir, Access::Visit)?, stored_name(source, &settings.state_dir)?);
     let confirmed = store.known()?.snapshots.remove(&id).map(|copy| copy.confirmed_at);
     let text = store.text(&id)?;
-    Ok(text.zip(confirmed).map(|(text, confirmed)| Text { source: source.name.to_string(), text, confirmed }))
+    Ok(text.zip(confirmed).map(|(mended, confirmed)| OwnCopy { source: source.name.to_string(), mended, confirmed }))
 }
 
-async fn from_upstream(settings: &Settings, source: &Source) -> anyhow::Result<Text> {
+async fn from_upstream(settings: &Settings, source: &Source) -> anyhow::Result<OwnCopy> {
     eprintln!("calferry: source {} has no stored copy; it is fetched", source.name);
     let answer = fetch_once(&client(settings)?, &source.address, source.reach, &settings.fetch.limits).await;
     let answer = answer.map_err(|error| anyhow!("source {}: {error}. {}", source.name, error.advice()))?;
-    Ok(Text { source: source.name.to_string(), text: answer.text, confirmed: Clock::System.now() })
+    Ok(OwnCopy { source: source.name.to_string(), mended: answer.text, confirmed: Clock::System.now() })
 }

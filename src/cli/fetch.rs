@@ -76,10 +76,12 @@ pub(super) async fn publish_files(files: &Files) -> anyhow::Result<ExitCode> {
         let settings = files.place.settings()?;
         let feed = copies::find(&settings, named)?;
         let texts = copies::gather(&settings, feed, &files.file).await?;
-        let texts: Vec<_> = texts.iter().map(copies::Text::copy).collect();
+        let texts: Vec<_> = texts.iter().map(copies::OwnCopy::lend).collect();
         return write_out(&feed.recipe.publish(&texts, &copies::circumstances(&settings, files.today)?)?.text);
     }
-    let [file] = files.file.as_slice() else { return Err(anyhow!("several files make one calendar only as a feed (--feed)")) };
+    let [file] = files.file.as_slice() else {
+        return Err(anyhow!("several files make one calendar only as a feed (--feed)"));
+    };
     let presentation = Presentation { name: files.name.clone(), ..Presentation::default() };
     let zones = match files.time_zones {
         TimeZones::Iana => ZoneNames::Iana,

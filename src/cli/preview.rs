@@ -8,7 +8,7 @@ use anyhow::ensure;
 use serde::Serialize;
 
 use super::Place;
-use super::copies::{Text, circumstances, find, gather};
+use super::copies::{OwnCopy, circumstances, find, gather};
 use crate::calendar::Property;
 use crate::feed::{Reason, Rules, Seen};
 use crate::settings::{Feed, Settings};
@@ -233,7 +233,8 @@ fn event(seen: &Seen<'_, '_, '_>, rules: &Rules, diff: bool) -> Event {
 
 /// The lines that differ, those that go with `-` and those that come with `+`.
 fn lines(before: &[u8], after: &[u8]) -> Vec<String> {
-    let [before, after] = [before, after].map(|text| String::from_utf8_lossy(text).replace("\r\n ", "").replace("\r\n\t", ""));
+    let [before, after] =
+        [before, after].map(|text| String::from_utf8_lossy(text).replace("\r\n ", "").replace("\r\n\t", ""));
     let diff = similar::TextDiff::from_lines(&before, &after);
     let differs = diff.iter_all_changes().filter(|change| change.tag() != similar::ChangeTag::Equal);
     differs.map(|change| format!("{}{}", change.tag(), change.value().trim_end())).collect()
@@ -242,9 +243,9 @@ fn lines(before: &[u8], after: &[u8]) -> Vec<String> {
 fn watch(
     settings: &Settings,
     feed: &Feed,
-    texts: &[Text],
+    copies: &[OwnCopy],
     see: impl FnMut(&Seen<'_, '_, '_>),
 ) -> anyhow::Result<Vec<usize>> {
-    let copies: Vec<_> = texts.iter().map(Text::copy).collect();
+    let copies: Vec<_> = copies.iter().map(OwnCopy::lend).collect();
     Ok(feed.recipe.watch(&copies, &circumstances(settings, None)?, see)?.applied)
 }

@@ -23,15 +23,14 @@ pub(super) fn settle_doubles(sources: &mut [Vec<Judged<'_, '_>>], names: &[&str]
         let mut winners: Vec<Member> = Vec::new();
         for member in members {
             let twin = winners.iter().position(|winner| is_same(sources, winner, &member));
-            match twin.and_then(|at| winners.get_mut(at)) {
-                Some(winner) => unite(sources, winner, &member),
-                None => {
-                    if !winners.is_empty() {
-                        rename(sources, &member, names);
-                    }
-                    winners.push(member);
-                }
+            if let Some(winner) = twin.and_then(|at| winners.get_mut(at)) {
+                unite(sources, winner, &member);
+                continue;
             }
+            if !winners.is_empty() {
+                rename(sources, &member, names);
+            }
+            winners.push(member);
         }
     }
 }
@@ -82,7 +81,10 @@ fn is_same(sources: &[Vec<Judged<'_, '_>>], one: &Member, other: &Member) -> boo
         let value = |entry: &Entry<'_, '_>| entry.value(property).map(std::borrow::Cow::into_owned);
         value(&one.entry).is_some_and(|value_of_one| Some(value_of_one) == value(&other.entry))
     };
-    same(Property::Summary) || same(Property::Created) || same(Property::Organizer) || start(&one.entry) == start(&other.entry)
+    same(Property::Summary)
+        || same(Property::Created)
+        || same(Property::Organizer)
+        || start(&one.entry) == start(&other.entry)
 }
 
 /// How new an event is: SEQUENCE, then LAST-MODIFIED (RFC 5546 §2.1.5).
@@ -102,16 +104,23 @@ fn unite(sources: &mut [Vec<Judged<'_, '_>>], winner: &mut Member, challenger: &
         _ => None,
     };
     let both_whole = winner.master(sources).is_some() && challenger.master(sources).is_some();
-    let (stays, yields) = if newer == Some(true) { (challenger.clone(), winner.clone()) } else { (winner.clone(), challenger.clone()) };
+    let (stays, yields) =
+        if newer == Some(true) { (challenger.clone(), winner.clone()) } else { (winner.clone(), challenger.clone()) };
     let mut gone = Vec::new();
     if both_whole {
         gone.extend(yields.events.iter().map(|index| (yields.source, *index)));
     } else {
         for (at, yielding) in yields.events.iter().zip(yields.judged(sources)) {
             let id = yielding.recurrence_id.as_ref().map(ContentLine::value);
-            let twin = stays.events.iter().zip(stays.judged(sources)).find(|(_, other)| other.recurrence_id.as_ref().map(ContentLine::value) == id);
+            let twin = stays
+                .events
+                .iter()
+                .zip(stays.judged(sources))
+                .find(|(_, other)| other.recurrence_id.as_ref().map(ContentLine::value) == id);
             match twin {
-                Some((twin, other)) if stays.master(sources).is_none() && age(yielding) > age(other) => gone.push((stays.source, *twin)),
+                Some((twin, other)) if stays.master(sources).is_none() && age(yielding) > age(other) => {
+                    gone.push((stays.source, *twin))
+                }
                 Some(_) => gone.push((yields.source, *at)),
                 None => {}
             }
@@ -170,7 +179,10 @@ pub(super) fn insert(calendar: &Calendar<'_>, mut edits: Edits, declared: &mut H
     }
     let mut kept = 0;
     for root in calendar.components().iter().filter(|component| component.depth == 0) {
-        let inner = calendar.components().iter().find(|inner| inner.depth == 1 && inner.begin > root.begin && inner.begin < root.end);
+        let inner = calendar
+            .components()
+            .iter()
+            .find(|inner| inner.depth == 1 && inner.begin > root.begin && inner.begin < root.end);
         let first = inner.map_or(root.end, |inner| inner.begin);
         let start = |index: usize| calendar.lines().get(index).map_or(calendar.text().len(), |line| line.span().start);
         edits.drop(kept..start(first));

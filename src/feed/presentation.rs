@@ -4,9 +4,7 @@ use std::time::Duration;
 
 use super::notice;
 use super::publish::Copy;
-use crate::calendar::{
-    Calendar, ContentLine, Edits, Property, escape_text, format_duration, push_line, unescape_text,
-};
+use crate::calendar::{Calendar, ContentLine, Edits, Property, escape_text, format_duration, push_line, unescape_text};
 
 /// What a feed says about itself in its calendar's head.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -50,7 +48,9 @@ impl Presentation {
     /// `zones` are VTIMEZONEs that come with other sources.
     pub(super) fn present(&self, calendar: &Calendar<'_>, copies: &[Copy<'_>], zones: &[u8], edits: &mut Edits) {
         let head = self.head(calendar, copies);
-        let Some(root) = calendar.components().first().filter(|_| !head.is_empty() || !zones.is_empty()) else { return };
+        let Some(root) = calendar.components().first().filter(|_| !head.is_empty() || !zones.is_empty()) else {
+            return;
+        };
         let inner = calendar.components().get(1).filter(|inner| inner.depth > 0).map_or(root.end, |inner| inner.begin);
         let lines = calendar.lines().iter().enumerate().take(inner).skip(root.begin + 1);
         for (index, line) in lines.chain(calendar.notable().filter(|(index, _)| (inner..root.end).contains(index))) {
@@ -100,4 +100,3 @@ impl Presentation {
         head
     }
 }
-

@@ -23,7 +23,9 @@ pub(super) fn anonymise(entry: &Entry<'_, '_>, key: &[u8; 32], draft: &mut Draft
     if draft.is_busy() {
         return;
     }
-    for (index, line) in entry.lines().filter(|(_, line)| matches!(line.property(), Property::Attendee | Property::Organizer)) {
+    for (index, line) in
+        entry.lines().filter(|(_, line)| matches!(line.property(), Property::Attendee | Property::Organizer))
+    {
         let line = ContentLine::of(entry.calendar(), line);
         let mut new = line.name().to_vec();
         for (name, value) in line.parameters() {

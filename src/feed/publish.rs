@@ -13,9 +13,7 @@ use super::privacy;
 use super::rule::{Judgement, Rules, Surroundings};
 use super::series::{self, Judged};
 use super::zones::{ZoneNames, unify_zones};
-use crate::calendar::{
-    Calendar, Edits, Entry, Limits, Malformed, Zones, mend,
-};
+use crate::calendar::{Calendar, Edits, Entry, Limits, Malformed, Zones, mend};
 
 /// All that makes a feed out of its sources.
 #[derive(Debug, Clone, Default)]
@@ -137,7 +135,10 @@ impl Recipe {
         self.with_calendars(copies, |calendars| {
             let (edits, tally) = if self.rules.is_empty() && calendars.len() < 2 {
                 let entries = calendars.iter().map(Calendar::entries).sum();
-                (calendars.iter().map(|_| Edits::default()).collect(), Tally { entries, kept: entries, ..Tally::default() })
+                (
+                    calendars.iter().map(|_| Edits::default()).collect(),
+                    Tally { entries, kept: entries, ..Tally::default() },
+                )
             } else {
                 self.judge(calendars, copies, now, &mut |_| ())
             };
@@ -190,7 +191,7 @@ impl Recipe {
         merge::settle_doubles(&mut judged, &names);
         let mut all = Vec::with_capacity(judged.len());
         for (events, around) in judged.into_iter().zip(&around) {
-            let mut edits = Edits::default();
+            let mut edits = Edits::with_capacity(4 * events.len());
             for mut event in events {
                 tally.count(&event);
                 self.finish(&mut event, around.source, now);
@@ -237,7 +238,13 @@ impl Recipe {
     }
 
     /// One text of all calendars: the first, with the others' bodies in it.
-    fn assemble(&self, calendars: &[Calendar<'_>], edits: Vec<Edits>, copies: &[Copy<'_>], now: &Circumstances) -> Vec<u8> {
+    fn assemble(
+        &self,
+        calendars: &[Calendar<'_>],
+        edits: Vec<Edits>,
+        copies: &[Copy<'_>],
+        now: &Circumstances,
+    ) -> Vec<u8> {
         let mut both = calendars.iter().zip(edits);
         let Some((base, mut edits)) = both.next() else { return Vec::new() };
         let mut declared = if calendars.len() > 1 { merge::declared(base) } else { HashSet::new() };
@@ -245,7 +252,8 @@ impl Recipe {
         let zones: Vec<u8> = inserts.iter().flat_map(|insert: &Insert| &insert.zones).copied().collect();
         self.presentation.present(base, copies, &zones, &mut edits);
         let notice = self.presentation.notice.and_then(|after| notice::notice(copies, after.into(), now.today));
-        let bodies: Vec<u8> = inserts.into_iter().flat_map(|insert| insert.body).chain(notice.unwrap_or_default()).collect();
+        let bodies: Vec<u8> =
+            inserts.into_iter().flat_map(|insert| insert.body).chain(notice.unwrap_or_default()).collect();
         let last = base.components().iter().rev().find(|component| component.depth == 0);
         if let Some(end) = last.and_then(|root| base.lines().get(root.end)).filter(|_| !bodies.is_empty()) {
             edits.insert(end.span().start, bodies);

@@ -8,13 +8,14 @@
 //! | `condition` | when a rule applies |
 //! | `action` | what it does |
 //! | `field`, `template` | properties by name, and text with places in it |
-//! | `draft` | what is going to be different about one event |
+//! | `draft`, `carry_out` | what is going to be different about one event, and making it so |
 //! | `times` | moving an event in time |
 //! | `alarm` | alarms that rules add |
 //! | `words` | conditions in words, and which of them hold |
 
 mod action;
 mod alarm;
+mod carry_out;
 mod condition;
 mod draft;
 mod field;
@@ -29,8 +30,8 @@ use chrono_tz::Tz;
 
 pub use action::{Action, Strip};
 pub use alarm::Alarm;
-pub(super) use condition::{my_answer, span_length, start};
 pub use condition::{Comparison, Condition, Date, Surroundings, Test, Thing};
+pub(super) use condition::{my_answer, span_length, start};
 pub(super) use draft::Draft;
 pub use field::Field;
 pub(super) use field::without_mailto;
@@ -176,7 +177,12 @@ impl Rules {
     /// There is nothing to do for any event.
     pub fn is_empty(&self) -> bool {
         let no_rule = self.rules.is_empty() && self.hide.is_empty() && self.window.is_none();
-        no_rule && self.alarms.is_empty() && self.prefixes.is_empty() && !self.join && !self.anonymise && !self.pin_floating
+        no_rule
+            && self.alarms.is_empty()
+            && self.prefixes.is_empty()
+            && !self.join
+            && !self.anonymise
+            && !self.pin_floating
     }
 
     /// Whether what comes out depends on what day it is.

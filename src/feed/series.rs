@@ -45,9 +45,10 @@ pub(super) fn judge<'a, 'text>(
     // Nearly all events of a calendar with a past are outside: they are left out before anything else looks at them,
     // unless a rule might keep them.
     let window_first = !rules.rules.iter().any(|rule| rule.verdict == Some(Verdict::Keep));
-    let in_series: HashSet<usize> = series.iter().flat_map(|series| series.masters.iter().chain(&series.overrides)).copied().collect();
+    let in_series: HashSet<usize> =
+        series.iter().flat_map(|series| series.masters.iter().chain(&series.overrides)).copied().collect();
     for (index, event) in events.iter_mut().enumerate() {
-        let alone = !in_series.contains(&index);
+        let alone = in_series.is_empty() || !in_series.contains(&index);
         if alone && window_first && settle.is_outside(event) {
             event.judgement.dropped = Some(Reason::Window);
             continue;
@@ -227,9 +228,10 @@ impl Settle<'_> {
 /// Where the master is left out by a rule, or cancelled, so are its instances, but for those that a rule keeps. What I
 /// have answered to a single instance stands for itself.
 fn drop_with_master(events: &mut [Judged<'_, '_>], series: &Series) {
-    let all_gone = series.masters.iter().filter_map(|index| events.get(*index)).all(|master| {
-        matches!(master.judgement.dropped, Some(Reason::Rule(_) | Reason::Hidden(Hidden::Cancelled)))
-    });
+    let all_gone =
+        series.masters.iter().filter_map(|index| events.get(*index)).all(|master| {
+            matches!(master.judgement.dropped, Some(Reason::Rule(_) | Reason::Hidden(Hidden::Cancelled)))
+        });
     if series.masters.is_empty() || !all_gone {
         return;
     }
@@ -244,9 +246,12 @@ fn drop_with_master(events: &mut [Judged<'_, '_>], series: &Series) {
 /// theirs: [`super::privacy`] gives it to every event that is busy or has a busy sibling.
 fn hide_together(events: &mut [Judged<'_, '_>], series: &Series) {
     let busy = |event: &Judged<'_, '_>| event.judgement.draft.is_busy() && event.judgement.dropped.is_none();
-    let title = series.masters.iter().filter_map(|index| events.get(*index)).find(|master| busy(master)).map(|master| {
-        master.judgement.draft.text(&master.entry, &super::rule::Field::SUMMARY).into_owned()
-    });
+    let title = series
+        .masters
+        .iter()
+        .filter_map(|index| events.get(*index))
+        .find(|master| busy(master))
+        .map(|master| master.judgement.draft.text(&master.entry, &super::rule::Field::SUMMARY).into_owned());
     if let Some(title) = title {
         for index in &series.overrides {
             if let Some(event) = events.get_mut(*index).filter(|event| !event.judgement.draft.is_busy()) {

@@ -18,7 +18,8 @@ impl Span {
     pub(super) fn of(window: Window, around: &Surroundings<'_>) -> Self {
         let midnight = around.today.and_time(NaiveTime::MIN);
         let from = window.past.and_then(|past| midnight.checked_sub_signed(past));
-        let to = window.future.and_then(|future| midnight.checked_add_signed(future)?.checked_add_signed(Duration::days(1)));
+        let to =
+            window.future.and_then(|future| midnight.checked_add_signed(future)?.checked_add_signed(Duration::days(1)));
         Self { from: from.unwrap_or(NaiveDateTime::MIN), to: to.unwrap_or(NaiveDateTime::MAX) }
     }
 

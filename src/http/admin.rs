@@ -10,9 +10,11 @@ use serde::Serialize;
 use tracing::error;
 
 use super::answer::{self, Answer};
-use super::front::Front;
+use super::front::{Directory, Front};
 use super::metrics::Readings;
 use crate::clock::Timestamp;
+use crate::feed::Tally;
+use crate::publisher::Served;
 use crate::refresh::Standing;
 
 /// The private routes. They read what the public ones use.
@@ -26,6 +28,7 @@ struct Status {
     version: &'static str,
     now: String,
     sources: BTreeMap<Arc<str>, Source>,
+    feeds: BTreeMap<Arc<str>, Feed>,
     editions: u64,
     edition_bytes: u64,
 }
@@ -46,6 +49,32 @@ struct Source {
     junk_lines: usize,
     trouble: Option<Trouble>,
     quarantine: Option<Aside>,
+}
+
+#[derive(Debug, Serialize)]
+struct Feed {
+    sources: Vec<Arc<str>>,
+    /// Sources that are left out because they have no copy yet.
+    left_out: Vec<Arc<str>>,
+    /// What rules made of the events of the edition at hand; nothing while none is.
+    edition: Option<Edition>,
+}
+
+#[derive(Debug, Serialize)]
+struct Edition {
+    events: usize,
+    kept: usize,
+    hidden: usize,
+    outside_window: usize,
+    doubles: usize,
+    /// To how many events each rule applied: a rule that has stopped matching shows here.
+    rules: Vec<RuleTally>,
+}
+
+#[derive(Debug, Serialize)]
+struct RuleTally {
+    rule: Arc<str>,
+    applied: usize,
 }
 
 #[derive(Debug, Serialize)]
@@ -133,10 +162,43 @@ impl Admin {
             version: env!("CARGO_PKG_VERSION"),
             now: now.to_string(),
             sources: sources.collect(),
+            feeds: self.feeds(&directory).await,
             editions,
             edition_bytes,
         };
         answer::json(StatusCode::OK, &status)
+    }
+}
+
+impl Admin {
+    async fn feeds(&self, directory: &Directory) -> BTreeMap<Arc<str>, Feed> {
+        let mut feeds = BTreeMap::new();
+        for served in directory.feeds.values().flatten() {
+            if feeds.contains_key(&served.feed.id) {
+                continue;
+            }
+            let edition = self.front.publisher.at_hand(served).await;
+            feeds.insert(Arc::clone(&served.feed.id), feed(served, edition.map(|edition| edition.tally.clone())));
+        }
+        feeds
+    }
+}
+
+fn feed(served: &Served, tally: Option<Tally>) -> Feed {
+    let sources = served.feed.sources.iter().zip(&served.upstreams);
+    let left_out = sources.filter(|(_, upstream)| upstream.digest().is_none()).map(|(source, _)| Arc::clone(source));
+    let names = served.feed.recipe.rules.rules.iter().map(|rule| Arc::clone(&rule.name));
+    Feed {
+        sources: served.feed.sources.clone(),
+        left_out: left_out.collect(),
+        edition: tally.map(|tally| Edition {
+            events: tally.entries,
+            kept: tally.kept,
+            hidden: tally.hidden,
+            outside_window: tally.outside,
+            doubles: tally.doubles,
+            rules: names.zip(tally.applied).map(|(rule, applied)| RuleTally { rule, applied }).collect(),
+        }),
     }
 }
 

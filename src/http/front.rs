@@ -184,7 +184,9 @@ impl Front {
         // Waited for by all alike; who hangs up leaves the fetch to the others.
         let waiting = served.upstreams.iter().filter(|upstream| upstream.digest().is_none());
         let waiting: Vec<_> = waiting.collect();
-        waiting.iter().for_each(|upstream| self.refresher.wake(upstream));
+        for upstream in &waiting {
+            self.refresher.wake(upstream);
+        }
         let all = async {
             for upstream in &waiting {
                 upstream.has_copy().await;

@@ -40,7 +40,8 @@ pub(super) fn answer(standings: &[Standing], now: Timestamp) -> Answer {
         age.is_some_and(|age| age <= (standing.refresh * INTERVALS).max(LEAST))
     };
     let confirmed = |standing: &Standing| standing.snapshot.as_ref().map(|copy| copy.confirmed_at);
-    let worst = standings.iter().min_by_key(|standing| (well(standing), standing.failing.is_none(), confirmed(standing)));
+    let worst =
+        standings.iter().min_by_key(|standing| (well(standing), standing.failing.is_none(), confirmed(standing)));
     let Some(standing) = worst else { return json(StatusCode::SERVICE_UNAVAILABLE, &()) };
     let several = standings.len() > 1;
     let without = standings.iter().filter(|standing| standing.snapshot.is_none()).count();

@@ -80,9 +80,10 @@ fn places(pattern: &Hir) -> u64 {
         HirKind::Class(class) => u64::from(!is_one_letter(class)),
         HirKind::Capture(capture) => places(&capture.sub),
         HirKind::Alternation(parts) => parts.iter().map(places).fold(0, u64::saturating_add),
-        // One choice after another is like one class after another.
         HirKind::Concat(parts) => {
-            parts.iter().map(|part| places(part).max(2 * u64::from(is_choice(part)))).fold(0, u64::saturating_add)
+            // One choice after another is like one class after another.
+            let choices = parts.iter().filter(|part| is_choice(part)).count() as u64;
+            parts.iter().map(places).fold(2 * choices.saturating_sub(1), u64::saturating_add)
         }
         HirKind::Repetition(repetition) => match times(repetition.min, repetition.max) {
             1 => places(&repetition.sub),

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use calferry::calendar::{Calendar, Limits};
 use calferry::feed::{
-    Action, Alarm, Circumstances, Condition, Copy, Field, Presentation, Recipe, Rule, Rules, Strip, Template, Test, Verdict,
-    Window, mended,
+    Action, Alarm, Circumstances, Condition, Copy, Field, Presentation, Recipe, Rule, Rules, Strip, Template, Test,
+    Verdict, Window, mended,
 };
 use chrono::NaiveDate;
 use divan::counter::BytesCount;
@@ -87,7 +87,11 @@ fn ten_rules() -> Recipe {
                 rule(vec![], None, vec![strip("ATTENDEE")]),
                 rule(vec![], None, vec![strip("X-APPLE-STRUCTURED-LOCATION")]),
                 rule(vec![("location", r"zoom\.us")], None, vec![Action::Prefix(template("📹 "))]),
-                rule(vec![("summary", "(?i)review")], None, vec![Action::AddAlarms(vec!["-10m".parse().expect("an alarm")])]),
+                rule(
+                    vec![("summary", "(?i)review")],
+                    None,
+                    vec![Action::AddAlarms(vec!["-10m".parse().expect("an alarm")])],
+                ),
             ],
             window: Some(Window { past: days(30), future: days(400) }),
             alarms: vec!["-5m".parse::<Alarm>().expect("an alarm")],

@@ -26,8 +26,10 @@ pub(crate) const TODAY: NaiveDate = NaiveDate::from_ymd_opt(2026, 11, 22).unwrap
 
 /// What `recipe` makes on [`TODAY`] of sources, each a name and a text as it comes from upstream.
 pub(crate) fn published(sources: &[(&str, &[u8])], recipe: &Recipe) -> Vec<u8> {
-    let texts: Vec<_> =
-        sources.iter().map(|(name, text)| (*name, mended(&Calendar::scan(text, &Limits::default()).unwrap()))).collect();
+    let texts: Vec<_> = sources
+        .iter()
+        .map(|(name, text)| (*name, mended(&Calendar::scan(text, &Limits::default()).unwrap())))
+        .collect();
     let copies: Vec<_> =
         texts.iter().map(|(source, text)| Copy { source, text, confirmed: TODAY, failing: false }).collect();
     recipe.publish(&copies, &Circumstances { today: TODAY, key: [7; 32] }).unwrap().text
@@ -35,7 +37,8 @@ pub(crate) fn published(sources: &[(&str, &[u8])], recipe: &Recipe) -> Vec<u8> {
 
 /// What a feed of the sources `one` and `two` is made by, its settings beside `sources` being `toml`.
 pub(crate) fn recipe(toml: &str) -> Recipe {
-    let sources = "[source.one]\nurl = \"https://one.example/a.ics\"\n[source.two]\nurl = \"https://two.example/b.ics\"\n";
+    let sources =
+        "[source.one]\nurl = \"https://one.example/a.ics\"\n[source.two]\nurl = \"https://two.example/b.ics\"\n";
     let dir = tempfile::tempdir().unwrap();
     let settings = program::settings(dir.path(), &format!("{sources}[feed.me]\nsources = [\"one\", \"two\"]\n{toml}"));
     let mut recipe = settings.feeds[0].recipe.clone();
@@ -46,7 +49,8 @@ pub(crate) fn recipe(toml: &str) -> Recipe {
 
 /// A calendar with these components, each written with `\n` for its line ends.
 pub(crate) fn ics(components: &[&str]) -> Vec<u8> {
-    let text = format!("BEGIN:VCALENDAR\nPRODID:-//test//test//EN\nVERSION:2.0\n{}\nEND:VCALENDAR\n", components.join("\n"));
+    let text =
+        format!("BEGIN:VCALENDAR\nPRODID:-//test//test//EN\nVERSION:2.0\n{}\nEND:VCALENDAR\n", components.join("\n"));
     text.replace('\n', "\r\n").into_bytes()
 }
 

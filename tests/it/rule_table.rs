@@ -261,11 +261,13 @@ fn load(keys: &str, after: &str) -> Feed {
 fn load_with(keys: &str, after: &str, environment: &[(&str, &str)]) -> Feed {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("calferry.toml");
-    let sources = "[source.work]\nurl = \"https://example.com/w.ics\"\n[source.family]\nurl = \"https://example.com/f.ics\"";
+    let sources =
+        "[source.work]\nurl = \"https://example.com/w.ics\"\n[source.family]\nurl = \"https://example.com/f.ics\"";
     let toml = format!("{sources}\n[feed.me]\nsources = [\"work\", \"family\"]\n{keys}\n{after}\n");
     fs::write(&path, &toml).unwrap();
     let home = [("HOME", "/home/somebody")];
-    let environment: Vec<_> = home.iter().chain(environment).map(|(key, value)| ((*key).into(), (*value).into())).collect();
+    let environment: Vec<_> =
+        home.iter().chain(environment).map(|(key, value)| ((*key).into(), (*value).into())).collect();
     let loaded = Settings::load(&Origin::File(path), &Given::default(), &environment);
     let mut settings = loaded.unwrap_or_else(|problems| panic!("{problems}\n{toml}"));
     settings.feeds.remove(0)
@@ -287,8 +289,7 @@ fn publish(feed: &Feed, events: &[(&str, &str)]) -> String {
     };
     let texts = ["work", "family"].map(|source| (source, calendar(source)));
     let confirmed = TODAY - chrono::Duration::days(3);
-    let copies: Vec<_> =
-        texts.iter().map(|(source, text)| Copy { source, text, confirmed, failing: true }).collect();
+    let copies: Vec<_> = texts.iter().map(|(source, text)| Copy { source, text, confirmed, failing: true }).collect();
     let published = feed.recipe.publish(&copies, &Circumstances { today: TODAY, key: [7; 32] }).unwrap();
     String::from_utf8(published.text).unwrap().replace("\r\n ", "")
 }

@@ -7,7 +7,8 @@ const WEEKLY: &str = "BEGIN:VEVENT\nUID:weekly@x\nDTSTAMP:20261101T000000Z\nDTST
 const MOVED: &str = "BEGIN:VEVENT\nUID:weekly@x\nDTSTAMP:20261101T000000Z\nRECURRENCE-ID;TZID=Asia/Shanghai:20261116T100000\n\
                      DTSTART;TZID=Asia/Shanghai:20261117T150000\nDTEND;TZID=Asia/Shanghai:20261117T160000\n\
                      SUMMARY:Weekly moved\nEND:VEVENT";
-const SINGLE: &str = "BEGIN:VEVENT\nUID:single@x\nDTSTAMP:20261101T000000Z\nDTSTART:20261124T010000Z\nSUMMARY:Single\nEND:VEVENT";
+const SINGLE: &str =
+    "BEGIN:VEVENT\nUID:single@x\nDTSTAMP:20261101T000000Z\nDTSTART:20261124T010000Z\nSUMMARY:Single\nEND:VEVENT";
 
 fn text(bytes: Vec<u8>) -> String {
     String::from_utf8(bytes).unwrap().replace("\r\n ", "")
@@ -55,7 +56,8 @@ fn a_gap_is_written_in_the_masters_zone_when_the_instance_is_named_in_utc() {
 
 #[test]
 fn whole_days_leave_whole_days() {
-    let master = "BEGIN:VEVENT\nUID:d@x\nDTSTART;VALUE=DATE:20261102\nRRULE:FREQ=DAILY;COUNT=5\nSUMMARY:Day\nEND:VEVENT";
+    let master =
+        "BEGIN:VEVENT\nUID:d@x\nDTSTART;VALUE=DATE:20261102\nRRULE:FREQ=DAILY;COUNT=5\nSUMMARY:Day\nEND:VEVENT";
     let moved = "BEGIN:VEVENT\nUID:d@x\nRECURRENCE-ID;VALUE=DATE:20261104\nDTSTART;VALUE=DATE:20261120\nSUMMARY:moved\nEND:VEVENT";
     let out = one(&[master, moved], "[[feed.me.rule]]\nwhen = { summary = \"moved\" }\ndrop = true");
     assert_eq!(out, without(&[&master.replace("\nEND:VEVENT", "\nEXDATE;VALUE=DATE:20261104\nEND:VEVENT")]));
@@ -71,13 +73,21 @@ fn a_dropped_master_takes_its_instances_along_unless_a_rule_keeps_them() {
 
 #[test]
 fn an_instance_without_its_master_stays_as_it_is() {
-    assert_eq!(one(&[MOVED, SINGLE], "[[feed.me.rule]]\nwhen = { summary = \"Single\" }\ndrop = true"), without(&[MOVED]));
-    assert_eq!(one(&[MOVED, SINGLE], "[[feed.me.rule]]\nwhen = { summary = \"moved\" }\ndrop = true"), without(&[SINGLE]));
+    assert_eq!(
+        one(&[MOVED, SINGLE], "[[feed.me.rule]]\nwhen = { summary = \"Single\" }\ndrop = true"),
+        without(&[MOVED])
+    );
+    assert_eq!(
+        one(&[MOVED, SINGLE], "[[feed.me.rule]]\nwhen = { summary = \"moved\" }\ndrop = true"),
+        without(&[SINGLE])
+    );
 }
 
 #[test]
 fn an_instance_i_accepted_stays_of_a_series_i_declined() {
-    let me = |event: &str, answer| event.replace("\nSUMMARY", &format!("\nATTENDEE;PARTSTAT={answer}:mailto:Me@Example.com\nSUMMARY"));
+    let me = |event: &str, answer| {
+        event.replace("\nSUMMARY", &format!("\nATTENDEE;PARTSTAT={answer}:mailto:Me@Example.com\nSUMMARY"))
+    };
     let (declined, accepted) = (me(WEEKLY, "DECLINED"), me(MOVED, "ACCEPTED"));
     let hide = "me = [\"me@example.com\"]\nhide = [\"declined\"]";
     assert_eq!(one(&[&declined, &accepted], hide), without(&[&accepted]));
@@ -109,14 +119,23 @@ fn the_window_keeps_a_series_whole_or_not_at_all() {
     let last = WEEKLY.replace("COUNT=8", "UNTIL=20261123T030000Z;INTERVAL=3");
     assert_eq!(one(&[&last], window), without(&[&last]), "2 and 23 November");
     let moved_out = MOVED.replace("20261116T", "20261123T").replace("20261117T", "20261230T");
-    assert_eq!(one(&[&last, &moved_out], window), without(&[]).replace("\r\n\r\n", "\r\n"), "the only instance in it was moved out");
+    assert_eq!(
+        one(&[&last, &moved_out], window),
+        without(&[]).replace("\r\n\r\n", "\r\n"),
+        "the only instance in it was moved out"
+    );
 }
 
 #[test]
 fn a_rule_that_is_not_understood_keeps_its_series() {
     let window = "window = { past = \"3d\", future = \"3d\" }";
     let old = |rule: &str| WEEKLY.replace("20261102", "20100102").replace("FREQ=WEEKLY;COUNT=8", rule);
-    for rule in ["RSCALE=CHINESE;FREQ=YEARLY;COUNT=2", "FREQ=SECONDLY;COUNT=2", "FREQ=FORTNIGHTLY", "FREQ=DAILY;BYEASTER=1;COUNT=2"] {
+    for rule in [
+        "RSCALE=CHINESE;FREQ=YEARLY;COUNT=2",
+        "FREQ=SECONDLY;COUNT=2",
+        "FREQ=FORTNIGHTLY",
+        "FREQ=DAILY;BYEASTER=1;COUNT=2",
+    ] {
         let event = old(rule);
         assert_eq!(one(&[&event], window), without(&[&event]), "{rule}");
     }
@@ -126,7 +145,8 @@ fn a_rule_that_is_not_understood_keeps_its_series() {
 
 #[test]
 fn a_private_series_hides_the_titles_of_its_instances_too_and_keeps_them_together() {
-    let secret = WEEKLY.replace("SUMMARY:", "DESCRIPTION:private\nLOCATION:x\nATTENDEE:mailto:a@b\nX-SECRET:1\nSUMMARY:Therapy ");
+    let secret = WEEKLY
+        .replace("SUMMARY:", "DESCRIPTION:private\nLOCATION:x\nATTENDEE:mailto:a@b\nX-SECRET:1\nSUMMARY:Therapy ");
     let moved = MOVED.replace("Weekly moved", "Dr. Li");
     let out = one(&[&secret, &moved, SINGLE], "[[feed.me.rule]]\nwhen = { summary = \"Therapy\" }\nbusy = \"忙碌\"");
     for gone in ["Therapy", "Dr. Li", "private", "LOCATION", "ATTENDEE", "X-SECRET", "weekly@x"] {
@@ -136,7 +156,10 @@ fn a_private_series_hides_the_titles_of_its_instances_too_and_keeps_them_togethe
     assert_eq!(uids[0], uids[1]);
     assert_eq!(uids[2], "UID:single@x");
     assert_eq!(out.matches("SUMMARY:忙碌\r\n").count(), 2);
-    assert!(out.contains("RRULE:FREQ=WEEKLY;COUNT=8\r\n") && out.contains("RECURRENCE-ID;TZID=Asia/Shanghai:20261116T100000\r\n"));
+    assert!(
+        out.contains("RRULE:FREQ=WEEKLY;COUNT=8\r\n")
+            && out.contains("RECURRENCE-ID;TZID=Asia/Shanghai:20261116T100000\r\n")
+    );
     let again = one(&[&secret, &moved, SINGLE], "[[feed.me.rule]]\nwhen = { summary = \"Therapy\" }\nbusy = \"忙碌\"");
     assert_eq!(out, again, "the hash is stable");
 }
@@ -213,7 +236,10 @@ fn zones_that_several_sources_declare_alike_are_declared_once_and_others_get_ano
         let two = ics(&[two, &in_zone("b", "Customized Time Zone")]);
         text(published(&[("one", &one), ("two", &two)], &recipe("")))
     };
-    assert_eq!(both(&ours), without(&[&ours, &in_zone("a", "Customized Time Zone"), &in_zone("b", "Customized Time Zone")]));
+    assert_eq!(
+        both(&ours),
+        without(&[&ours, &in_zone("a", "Customized Time Zone"), &in_zone("b", "Customized Time Zone")])
+    );
     let other = zone("Customized Time Zone 2", "+0100");
     let expected =
         without(&[&other, &ours, &in_zone("a", "Customized Time Zone"), &in_zone("b", "Customized Time Zone 2")]);

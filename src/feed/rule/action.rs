@@ -63,7 +63,8 @@ impl Strip {
 
     /// Whether `name` is meant.
     pub fn means(&self, name: &[u8]) -> bool {
-        let starts = |start: &str| name.get(..start.len()).is_some_and(|head| head.eq_ignore_ascii_case(start.as_bytes()));
+        let starts =
+            |start: &str| name.get(..start.len()).is_some_and(|head| head.eq_ignore_ascii_case(start.as_bytes()));
         match self {
             Self::Named(named) => name.eq_ignore_ascii_case(named.as_bytes()),
             Self::Beginning(start) => starts(start) && std::str::from_utf8(name).is_ok_and(Field::may_be_stripped),
@@ -104,6 +105,9 @@ impl Action {
     }
 }
 
+/// Matches replaced in one text. Finding all can take a time that grows with the square of the text, whatever the pattern.
+const MAX_REPLACEMENTS: usize = 1000;
+
 /// `text` with every match replaced, or `None` if there is none. Where that would leave half of a Google Meet block, which
 /// iOS then shows as noise, the block goes as a whole.
 fn replace(text: &str, pattern: &Regex, with: &str) -> Option<String> {
@@ -111,12 +115,12 @@ fn replace(text: &str, pattern: &Regex, with: &str) -> Option<String> {
     if !pattern.is_match(head) {
         return None;
     }
-    let changed = format!("{}{rest}", pattern.replace_all(head, with));
+    let changed = format!("{}{rest}", pattern.replacen(head, MAX_REPLACEMENTS, with));
     if bars(&changed) != 1 || bars(text) < 2 {
         return Some(changed);
     }
     let block = meet_block(text)?;
     let without = format!("{}{}", text.get(..block.start)?, text.get(block.end..)?);
     let (head, rest) = without.split_at(subject(&without).len());
-    Some(format!("{}{rest}", pattern.replace_all(head, with)))
+    Some(format!("{}{rest}", pattern.replacen(head, MAX_REPLACEMENTS, with)))
 }

@@ -27,7 +27,8 @@ impl FromStr for Alarm {
             Some(("+", length)) => (false, length),
             _ => (false, text.trim()),
         };
-        let length = if length == "0" { Duration::ZERO } else { humantime::parse_duration(length).map_err(|_| NoAlarm)? };
+        let length =
+            if length == "0" { Duration::ZERO } else { humantime::parse_duration(length).map_err(|_| NoAlarm)? };
         // A year is further than any phone looks ahead.
         if length.as_secs() > 366 * 86_400 {
             return Err(NoAlarm);
@@ -71,9 +72,14 @@ mod tests {
 
     #[test]
     fn alarms_are_read_from_words_and_written_as_triggers() {
-        for (text, trigger) in
-            [("-10m", "-PT10M"), ("0m", "PT0S"), ("0", "PT0S"), ("+5m", "PT5M"), ("-1d 2h", "-P1DT2H"), ("15min", "PT15M")]
-        {
+        for (text, trigger) in [
+            ("-10m", "-PT10M"),
+            ("0m", "PT0S"),
+            ("0", "PT0S"),
+            ("+5m", "PT5M"),
+            ("-1d 2h", "-P1DT2H"),
+            ("15min", "PT15M"),
+        ] {
             assert_eq!(text.parse::<Alarm>().unwrap().to_string(), trigger, "{text}");
         }
         for text in ["", "-", "ten", "--5m", "-400d", "5"] {

@@ -100,9 +100,11 @@ impl Date {
     pub fn when(self, today: NaiveDate) -> NaiveDate {
         match self {
             Self::On(date) => date,
-            Self::FromToday(days) => {
-                today.checked_add_signed(Duration::days(days)).unwrap_or(if days < 0 { NaiveDate::MIN } else { NaiveDate::MAX })
-            }
+            Self::FromToday(days) => today.checked_add_signed(Duration::days(days)).unwrap_or(if days < 0 {
+                NaiveDate::MIN
+            } else {
+                NaiveDate::MAX
+            }),
         }
     }
 }
@@ -155,9 +157,8 @@ impl Test {
                 patterns.iter().any(|pattern| pattern.is_match(subject))
             }),
             Self::Word(field, words) => is_word(field, words, entry),
-            Self::Partstat(answers) => {
-                my_answer(entry, around.me).is_some_and(|mine| answers.iter().any(|answer| mine.eq_ignore_ascii_case(answer)))
-            }
+            Self::Partstat(answers) => my_answer(entry, around.me)
+                .is_some_and(|mine| answers.iter().any(|answer| mine.eq_ignore_ascii_case(answer))),
             Self::AllDay(yes) => start(entry).is_some_and(|start| start.is_date()) == *yes,
             Self::Recurring(yes) => {
                 let recurs = [Property::Rrule, Property::Rdate, Property::RecurrenceId];
@@ -165,9 +166,8 @@ impl Test {
             }
             Self::Override(yes) => entry.first(Property::RecurrenceId).is_some() == *yes,
             Self::Has(things) => things.iter().any(|thing| thing.is_in(entry, around)),
-            Self::Length(comparisons) => length(entry, around).is_some_and(|length| {
-                comparisons.iter().any(|(comparison, other)| comparison.holds(length, *other))
-            }),
+            Self::Length(comparisons) => length(entry, around)
+                .is_some_and(|length| comparisons.iter().any(|(comparison, other)| comparison.holds(length, *other))),
             Self::Weekdays(days, zone) => local_start(entry, around, *zone)
                 .is_some_and(|(local, _)| days.get(local.weekday().num_days_from_monday() as usize) == Some(&true)),
             Self::Hours(ranges, zone) => local_start(entry, around, *zone).is_some_and(|(local, whole_day)| {
@@ -246,7 +246,9 @@ pub(in crate::feed) fn my_answer(entry: &Entry<'_, '_>, me: &[String]) -> Option
         let (value, email) = (line.text(), line.parameter("EMAIL").map(String::from_utf8_lossy));
         let mine = [Some(without_mailto(&value)), email.as_deref()].into_iter().flatten();
         let is_me = mine.map(str::to_lowercase).any(|address| me.contains(&address));
-        is_me.then(|| line.parameter("PARTSTAT").map_or("NEEDS-ACTION".into(), |of| String::from_utf8_lossy(of).into_owned()))
+        is_me.then(|| {
+            line.parameter("PARTSTAT").map_or("NEEDS-ACTION".into(), |of| String::from_utf8_lossy(of).into_owned())
+        })
     })
 }
 

@@ -2,6 +2,7 @@
 //! touches the lines it names and no others.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use chrono::Duration;
 use chrono_tz::Tz;
@@ -9,17 +10,17 @@ use chrono_tz::Tz;
 use super::action::Strip;
 use super::alarm::Alarm;
 use super::field::Field;
-use super::times::{Times, exdate, moved_rule};
-use crate::calendar::{Component, ContentLine, Edits, Entry, Line, Patch, Property, fold};
+use super::times::Times;
+use crate::calendar::{Component, ContentLine, Entry, Property};
 
 /// The pending changes of one event.
 #[derive(Debug, Default, Clone)]
 pub struct Draft {
-    texts: Vec<(Field, Vec<Text>)>,
-    stripped: Vec<Strip>,
-    busy: bool,
-    clear_alarms: bool,
-    alarms: Vec<Alarm>,
+    pub(super) texts: Vec<(Field, Vec<Text>)>,
+    pub(super) stripped: Vec<Arc<[Strip]>>,
+    pub(super) busy: bool,
+    pub(super) clear_alarms: bool,
+    pub(super) alarms: Vec<Alarm>,
     /// How its times move.
     pub times: Times,
     /// How the times of the series move that it is an instance of; `None` if as its own do.
@@ -29,7 +30,7 @@ pub struct Draft {
     /// Another UID.
     pub uid: Option<Vec<u8>>,
     /// Property lines that come beside those there are.
-    appended: Vec<u8>,
+    pub(super) appended: Vec<u8>,
     /// Whole lines in the place of others, by index.
     pub lines: Vec<(usize, Vec<u8>)>,
     /// RECURRENCE-IDs of instances that are gone from the series.
@@ -39,10 +40,10 @@ pub struct Draft {
 }
 
 #[derive(Debug, Clone)]
-struct Text {
-    text: String,
+pub(super) struct Text {
+    pub(super) text: String,
     /// The name and parameters that its line had.
-    head: Option<Vec<u8>>,
+    pub(super) head: Option<Vec<u8>>,
 }
 
 impl Draft {
@@ -50,7 +51,11 @@ impl Draft {
     pub fn is_empty(&self) -> bool {
         let same = self.texts.is_empty() && self.stripped.is_empty() && self.lines.is_empty() && self.gone.is_empty();
         let same = same && !self.busy && !self.clear_alarms && self.alarms.is_empty() && self.uid.is_none();
-        same && self.until.is_none() && !self.hash_uid && self.appended.is_empty() && self.times == Times::default() && self.series_times.is_none()
+        same && self.until.is_none()
+            && !self.hash_uid
+            && self.appended.is_empty()
+            && self.times == Times::default()
+            && self.series_times.is_none()
     }
 
     /// Nothing but that somebody is busy is left.
@@ -77,7 +82,7 @@ impl Draft {
         if let Some((_, texts)) = self.texts.iter().find(|(known, _)| known == field) {
             return texts.iter().map(|text| Cow::Borrowed(text.text.as_str())).collect();
         }
-        if self.busy || self.strips(field.name().as_bytes()) {
+        if self.busy || self.strips_name(field.name().as_bytes()) {
             return Vec::new();
         }
         field.texts(entry)
@@ -96,17 +101,22 @@ impl Draft {
 
     /// Changes each text of `field` for which `change` has another. Parameters of the line stay, but for those that
     /// lead to the old text.
-    pub fn change_each(&mut self, entry: &Entry<'_, '_>, field: &Field, mut change: impl FnMut(&str) -> Option<String>) {
+    pub fn change_each(
+        &mut self,
+        entry: &Entry<'_, '_>,
+        field: &Field,
+        mut change: impl FnMut(&str) -> Option<String>,
+    ) {
         let now = self.texts(entry, field);
         let changed: Vec<_> = now.iter().map(|text| change(text)).collect();
         if changed.iter().all(Option::is_none) {
             return;
         }
         let mut heads = self.heads(entry, field, now.len()).into_iter();
-        let texts = now.into_iter().zip(changed).map(|(old, new)| Text {
-            text: new.unwrap_or(old),
-            head: heads.next().flatten(),
-        });
+        let texts = now
+            .into_iter()
+            .zip(changed)
+            .map(|(old, new)| Text { text: new.unwrap_or(old), head: heads.next().flatten() });
         let texts = texts.collect();
         self.put(field, texts);
     }
@@ -119,9 +129,9 @@ impl Draft {
     }
 
     /// Takes out what `strips` name.
-    pub fn strip(&mut self, strips: &[Strip]) {
+    pub fn strip(&mut self, strips: &Arc<[Strip]>) {
         self.texts.retain(|(field, _)| !strips.iter().any(|strip| strip.means(field.name().as_bytes())));
-        self.stripped.extend_from_slice(strips);
+        self.stripped.push(Arc::clone(strips));
         if strips.iter().any(|strip| strip.means(b"VALARM")) {
             self.clear_alarms();
         }
@@ -183,199 +193,20 @@ impl Draft {
 
     /// Whether what `property` holds in `entry` is not going to come out.
     pub fn takes_out_line(&self, entry: &Entry<'_, '_>, property: Property) -> bool {
-        self.busy || entry.first(property).is_some_and(|line| self.stripped.iter().any(|strip| strip.means_line(entry, line)))
+        self.busy || entry.first(property).is_some_and(|line| self.strips().any(|strip| strip.means_line(entry, line)))
     }
 
-    fn strips(&self, name: &[u8]) -> bool {
-        self.stripped.iter().any(|strip| strip.means(name))
+    /// All that is taken out.
+    pub(super) fn strips(&self) -> impl Iterator<Item = &Strip> {
+        self.stripped.iter().flat_map(|strips| strips.iter())
     }
 
-    /// Carries the draft out.
-    pub fn carry_out(&self, entry: &Entry<'_, '_>, edits: &mut Edits) {
-        let mut written = vec![false; self.texts.len()];
-        let touched = self.touched();
-        for (index, line) in entry.lines().filter(|(_, line)| touched.has(line.property())) {
-            match self.fate(entry, index, line, &mut written) {
-                Fate::Stays => {}
-                Fate::Goes => edits.drop(entry.calendar().span_with_end(index)),
-                Fate::Becomes(new) => edits.replace(entry.calendar().span_with_end(index), Patch::Text(new.into())),
-            }
-        }
-        let mut properties = self.appended.clone();
-        for ((field, texts), written) in self.texts.iter().zip(written) {
-            if !written {
-                write(field, texts, &mut properties);
-            }
-        }
-        for gone in &self.gone {
-            fold(&self.times.apply(&exdate(gone)), &mut properties);
-        }
-        if !properties.is_empty() {
-            edits.insert(entry.end_of_properties(), properties);
-        }
-        for inner in entry.inner() {
-            if self.takes_out(entry, inner) {
-                edits.drop(entry.calendar().span_of(inner));
-            }
-        }
-        self.write_alarms(entry, edits);
-    }
-
-    /// The properties whose lines may come out differently: of most lines, that is all that has to be known.
-    fn touched(&self) -> Touched {
-        let times = self.times != Times::default() || self.series_times.is_some();
-        if self.busy || times || !self.lines.is_empty() {
-            return Touched(u64::MAX);
-        }
-        let mut touched = Touched(0);
-        for strip in &self.stripped {
-            match strip {
-                Strip::Named(name) => touched.add(Property::of(name.as_bytes())),
-                Strip::Beginning(_) => return Touched(u64::MAX),
-            }
-        }
-        for (field, _) in &self.texts {
-            touched.add(field.property());
-        }
-        // What tells the same as the description goes with it.
-        if touched.has(Property::Description) {
-            touched.add(Property::XAltDesc);
-            touched.add(Property::StyledDescription);
-        }
-        if self.uid.is_some() {
-            touched.add(Property::Uid);
-        }
-        if self.until.is_some() {
-            touched.add(Property::Rrule);
-        }
-        touched
-    }
-
-    fn fate(&self, entry: &Entry<'_, '_>, index: usize, line: &Line, written: &mut [bool]) -> Fate {
-        if let Some((_, new)) = self.lines.iter().find(|(at, _)| *at == index) {
-            return Fate::Becomes(new.clone());
-        }
-        let property = line.property();
-        for ((field, texts), written) in self.texts.iter().zip(written) {
-            let known = field.is(property);
-            if known && (property != Property::Other || entry.is_called(line, field.name().as_bytes())) {
-                let first = !std::mem::replace(written, true);
-                let mut new = Vec::new();
-                if first {
-                    write(field, texts, &mut new);
-                }
-                return if new.is_empty() { Fate::Goes } else { Fate::Becomes(new) };
-            }
-            // The same text once more, in another dress.
-            if matches!(property, Property::XAltDesc | Property::StyledDescription) && field.is(Property::Description) {
-                return Fate::Goes;
-            }
-        }
-        if self.busy && !tells_nothing(entry, line) || self.stripped.iter().any(|strip| strip.means_line(entry, line)) {
-            return Fate::Goes;
-        }
-        self.timed(entry, property, line)
-    }
-
-    /// What becomes of a line that says what the event is or when.
-    fn timed(&self, entry: &Entry<'_, '_>, property: Property, line: &Line) -> Fate {
-        let content = || ContentLine::of(entry.calendar(), line);
-        let fresh = Times::default();
-        let own = &self.times;
-        let of_series = self.series_times.as_ref().unwrap_or(own);
-        let (times, is_time) = match property {
-            Property::Dtstart | Property::Dtend | Property::Due | Property::Rdate | Property::Exdate => (own, true),
-            Property::RecurrenceId => (of_series, true),
-            _ => (&fresh, false),
-        };
-        let mut new = Vec::new();
-        match property {
-            Property::Uid if self.uid.is_some() => {
-                let uid = self.uid.as_deref().unwrap_or_default();
-                fold(&[content().head(), b":", uid].concat(), &mut new);
-            }
-            Property::Rrule if self.until.is_some() || *own != Times::default() => {
-                fold(&moved_rule(&content(), own, self.until.as_deref()), &mut new);
-            }
-            _ if is_time && *times != Times::default() => {
-                let line = content();
-                let moved = times.apply(&line);
-                if moved == [line.head(), b":", line.value()].concat() {
-                    return Fate::Stays;
-                }
-                fold(&moved, &mut new);
-            }
-            _ => return Fate::Stays,
-        }
-        Fate::Becomes(new)
-    }
-
-    fn takes_out(&self, entry: &Entry<'_, '_>, inner: &Component) -> bool {
-        self.busy
-            || self.clear_alarms && is_alarm(entry, inner)
-            || !self.stripped.is_empty() && self.strips(&entry.inner_name(inner))
-    }
-
-    fn write_alarms(&self, entry: &Entry<'_, '_>, edits: &mut Edits) {
-        if self.alarms.is_empty() {
-            return;
-        }
-        let uid = self.uid.as_deref().map_or_else(|| entry.uid().unwrap_or_default(), Cow::Borrowed);
-        let instance = entry.value(Property::RecurrenceId).unwrap_or_default();
-        let title = self.text(entry, &Field::SUMMARY);
-        let mut alarms = Vec::new();
-        for alarm in &self.alarms {
-            alarm.component(&[&uid, &instance], &title, &mut alarms);
-        }
-        edits.insert(entry.end_of_components(), alarms);
+    pub(super) fn strips_name(&self, name: &[u8]) -> bool {
+        self.strips().any(|strip| strip.means(name))
     }
 }
 
-/// A set of properties.
-#[derive(Clone, Copy)]
-struct Touched(u64);
-
-impl Touched {
-    fn add(&mut self, property: Property) {
-        self.0 |= 1 << property as u8;
-    }
-
-    fn has(self, property: Property) -> bool {
-        self.0 >> property as u8 & 1 == 1
-    }
-}
-
-enum Fate {
-    Stays,
-    Goes,
-    Becomes(Vec<u8>),
-}
-
-fn write(field: &Field, texts: &[Text], out: &mut Vec<u8>) {
-    if field.is_list() && !texts.is_empty() {
-        field.line(None, texts.iter().map(|text| text.text.as_str()), out);
-        return;
-    }
-    for text in texts {
-        field.line(text.head.as_deref(), [text.text.as_str()], out);
-    }
-}
-
-fn is_alarm(entry: &Entry<'_, '_>, inner: &Component) -> bool {
+/// Whether `inner` is an alarm of `entry`.
+pub(super) fn is_alarm(entry: &Entry<'_, '_>, inner: &Component) -> bool {
     entry.inner_name(inner).eq_ignore_ascii_case(b"VALARM")
-}
-
-/// Whether a line says no more than when somebody is busy. Everything that is not known to be harmless tells.
-fn tells_nothing(entry: &Entry<'_, '_>, line: &Line) -> bool {
-    match line.property() {
-        Property::Dtstart | Property::Dtend | Property::Due | Property::Duration => true,
-        Property::Rrule | Property::Rdate | Property::Exdate | Property::Exrule | Property::RecurrenceId => true,
-        Property::Uid | Property::Dtstamp | Property::LastModified | Property::Sequence => true,
-        Property::Status | Property::Transp | Property::Class => true,
-        Property::Other => {
-            let harmless: [&[u8]; 2] = [b"X-MICROSOFT-CDO-BUSYSTATUS", b"X-MICROSOFT-CDO-ALLDAYEVENT"];
-            harmless.iter().any(|harmless| entry.is_called(line, harmless))
-        }
-        _ => false,
-    }
 }

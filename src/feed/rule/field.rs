@@ -75,8 +75,21 @@ const KNOWN: &[(&str, Kind)] = &[
 ];
 
 /// Without these an event is none, or another one.
-const NEVER_STRIPPED: &[&str] =
-    &["BEGIN", "END", "UID", "DTSTAMP", "DTSTART", "DTEND", "DUE", "DURATION", "RRULE", "RDATE", "EXDATE", "EXRULE", "RECURRENCE-ID"];
+const NEVER_STRIPPED: &[&str] = &[
+    "BEGIN",
+    "END",
+    "UID",
+    "DTSTAMP",
+    "DTSTART",
+    "DTEND",
+    "DUE",
+    "DURATION",
+    "RRULE",
+    "RDATE",
+    "EXDATE",
+    "EXRULE",
+    "RECURRENCE-ID",
+];
 
 impl Field {
     /// The property called `name`, in any case: one of the standards, or any `X-…`.
@@ -170,6 +183,7 @@ impl Field {
             Kind::Text if self.property != Property::Other => {
                 entry.all(self.property).any(|(_, line)| is_it(&entry.text_of(line)))
             }
+            Kind::Person => self.find(entry).any(|(_, line)| is_it(&person(&line))),
             _ => self.texts(entry).iter().any(|text| is_it(text)),
         }
     }

@@ -32,16 +32,16 @@ impl Template {
                 continue;
             }
             let position = text.len() - brace.len() + 1;
-            let (name, behind) = brace
-                .strip_prefix('{')
-                .and_then(|brace| brace.split_once('}'))
-                .ok_or_else(|| format!("a brace at position {position} has no partner; write {{{{ or }}}} for a brace"))?;
-            let part = match name {
-                "source" => Part::Source,
-                name => Part::Field(
-                    Field::of(name).ok_or_else(|| format!("{{{name}}} at position {position} is no property and not {{source}}"))?,
-                ),
-            };
+            let (name, behind) = brace.strip_prefix('{').and_then(|brace| brace.split_once('}')).ok_or_else(|| {
+                format!("a brace at position {position} has no partner; write {{{{ or }}}} for a brace")
+            })?;
+            let part =
+                match name {
+                    "source" => Part::Source,
+                    name => Part::Field(Field::of(name).ok_or_else(|| {
+                        format!("{{{name}}} at position {position} is no property and not {{source}}")
+                    })?),
+                };
             parts.extend([Part::Text(std::mem::take(&mut plain)), part]);
             rest = behind;
         }

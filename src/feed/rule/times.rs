@@ -37,7 +37,9 @@ impl Times {
                 let ends: Vec<_> = value
                     .split(|byte| *byte == b'/')
                     .map(|end| {
-                        let Some(mut moment) = Moment::parse(end, tzid.clone().map(Into::into)) else { return end.to_vec() };
+                        let Some(mut moment) = Moment::parse(end, tzid.clone().map(Into::into)) else {
+                            return end.to_vec();
+                        };
                         pinned |= self.pin.is_some() && moment.form == Form::Floating;
                         self.shift(&mut moment);
                         moment.written().into_bytes()

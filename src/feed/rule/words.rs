@@ -20,7 +20,8 @@ impl Condition {
     /// Each of the conditions that must hold, and whether it does for `entry`.
     pub fn findings(&self, entry: &Entry<'_, '_>, around: &Surroundings<'_>) -> Vec<Finding> {
         let all = if let Self::All(all) = self { all.as_slice() } else { std::slice::from_ref(self) };
-        let finding = |condition: &Self| Finding { condition: condition.to_string(), holds: condition.holds(entry, around) };
+        let finding =
+            |condition: &Self| Finding { condition: condition.to_string(), holds: condition.holds(entry, around) };
         all.iter().map(finding).collect()
     }
 }
@@ -43,26 +44,38 @@ impl fmt::Display for Condition {
 impl fmt::Display for Test {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Text(field, patterns) => list(f, &field.name().to_lowercase(), patterns.iter().map(|pattern| pattern.as_str())),
-            Self::Word(field, words) => list(f, &field.name().to_lowercase(), words.iter().map(|word| word.to_lowercase())),
+            Self::Text(field, patterns) => {
+                list(f, &field.name().to_lowercase(), patterns.iter().map(|pattern| pattern.as_str()))
+            }
+            Self::Word(field, words) => {
+                list(f, &field.name().to_lowercase(), words.iter().map(|word| word.to_lowercase()))
+            }
             Self::Partstat(answers) => list(f, "partstat", answers.iter().map(|answer| answer.to_lowercase())),
             Self::AllDay(yes) => write!(f, "all_day = {yes}"),
             Self::Recurring(yes) => write!(f, "recurring = {yes}"),
             Self::Override(yes) => write!(f, "override = {yes}"),
             Self::Has(things) => list(f, "has", things.iter().map(|thing| thing.as_str())),
-            Self::Length(lengths) => list(f, "length", lengths.iter().map(|(comparison, length)| {
-                let length = length.to_std().unwrap_or_default();
-                format!("{} {}", comparison.as_str(), humantime::format_duration(length))
-            })),
+            Self::Length(lengths) => list(
+                f,
+                "length",
+                lengths.iter().map(|(comparison, length)| {
+                    let length = length.to_std().unwrap_or_default();
+                    format!("{} {}", comparison.as_str(), humantime::format_duration(length))
+                }),
+            ),
             Self::Weekdays(days, zone) => {
                 let names = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
                 list(f, "weekdays", names.iter().zip(days).filter(|(_, on)| **on).map(|(name, _)| name))?;
                 at(f, *zone)
             }
             Self::Hours(ranges, zone) => {
-                list(f, "hours", ranges.iter().map(|(from, to)| {
-                    format!("{:02}:{:02}-{:02}:{:02}", from / 60, from % 60, to / 60, to % 60)
-                }))?;
+                list(
+                    f,
+                    "hours",
+                    ranges
+                        .iter()
+                        .map(|(from, to)| format!("{:02}:{:02}-{:02}:{:02}", from / 60, from % 60, to / 60, to % 60)),
+                )?;
                 at(f, *zone)
             }
             Self::StartsFrom(date, zone) => write!(f, "from = \"{date}\"").and_then(|()| at(f, *zone)),

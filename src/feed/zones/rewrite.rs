@@ -51,10 +51,7 @@ fn declarations(root: &Root<'_, '_>, from: i32, edits: &mut Edits) -> HashSet<us
         for component in components {
             if let Some(now) = zone.now {
                 let text = generated(root, now, from).filter(|_| written.insert(now));
-                edits.replace(
-                    root.calendar.span_of(component),
-                    text.map_or(Patch::Drop, |text| Patch::Text(text.into())),
-                );
+                edits.replace(root.calendar.span_of(component), text.map_or(Patch::Drop, |text| Patch::Text(text)));
             } else if let Some(name) = &zone.renamed {
                 let own = Entry::new(root.calendar, component);
                 let mut line = Vec::new();
@@ -86,5 +83,5 @@ fn rename_user(calendar: &Calendar<'_>, index: usize, tzid: &str, edits: &mut Ed
     let behind = head.get(value.end..).unwrap_or_default();
     let mut folded = Vec::with_capacity(raw.len() + tzid.len() + 8);
     fold(&[before, tzid.as_bytes(), behind, b":", text].concat(), &mut folded);
-    edits.replace(calendar.span_with_end(index), Patch::Text(folded.into()));
+    edits.replace(calendar.span_with_end(index), Patch::Text(folded));
 }

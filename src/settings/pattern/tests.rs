@@ -143,7 +143,8 @@ fn letters_in_both_cases_are_one_place() {
         ("a*b+c?", 0),
         (r"\d{2,9}x", 9),
         ("ab|bc", 0),
-        (r"\b(ab|cd)\b", 2),
+        (r"\b(ab|cd)\b", 0),
+        ("(ab|cd)e(fg|hi)?", 2),
         ("(?i)(?:sk){3}", 6),
     ] {
         let parsed = ParserBuilder::new().build().parse(pattern).unwrap();

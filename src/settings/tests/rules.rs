@@ -163,7 +163,7 @@ const ACTIONS: &[(&str, &str)] = &[
     (r#"busy = "忙碌""#, r#"[Busy("忙碌")]"#),
     ("plain_text = true", "[PlainText]"),
     (r#"set = { transp = "transparent" }"#, r#"[Set(TRANSP, [Template { parts: [Text("TRANSPARENT")] }])]"#),
-    (r#"set = { priority = 1 }"#, r#"[Set(PRIORITY, [Template { parts: [Text("1")] }])]"#),
+    ("set = { priority = 1 }", r#"[Set(PRIORITY, [Template { parts: [Text("1")] }])]"#),
     (r#"set = { location = "" }"#, r#"[Set(LOCATION, [Template { parts: [Text("")] }])]"#),
     (r#"set = { color = "Tomato" }"#, r#"[Set(COLOR, [Template { parts: [Text("tomato")] }])]"#),
     (

@@ -22,7 +22,7 @@ const WRONG: &[(&str, &str, &str)] = &[
     (r#"alarms = ["-10m", "-600s"]"#, "alarms[1]", "twice"),
     (r#"join = "yes""#, "join", "true or false"),
     (r#"join = { hosts = ["10.0.0.1"] }"#, "join.hosts[0]", "host name"),
-    (r#"join = { hosts = [] }"#, "join.hosts", "join = true"),
+    ("join = { hosts = [] }", "join.hosts", "join = true"),
     (r#"join = { host = "a.b" }"#, "join.host", "known here: hosts"),
     ("anonymise = 3", "anonymise", "true or false"),
     (r#"prefix = { wrok = "x" }"#, "prefix.wrok", "work, family"),
