@@ -183,6 +183,11 @@ impl<'a> Address<'a> {
     fn is_valid(&self) -> bool {
         let sound = self.text.len() <= LONGEST && MeetingHosts::is_host_name(self.host);
         let same = |host: &str| host.trim_end_matches('.').eq_ignore_ascii_case(self.host);
+        // Of such a host no parser makes another one.
+        let plain = |byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'-');
+        if self.host.bytes().all(plain) && !self.host.contains("xn--") && self.port.is_empty() {
+            return sound;
+        }
         sound && url::Url::parse(self.text).is_ok_and(|url| url.host_str().is_some_and(same))
     }
 }
@@ -201,8 +206,10 @@ fn below<'a>(host: &'a str, listed: &str) -> Option<&'a str> {
 fn url_run(text: &str) -> &str {
     let next = |at: usize| text.get(at + 1..at + 5).is_some_and(|next| next.eq_ignore_ascii_case("http"));
     let goes_on = |at: usize, byte: u8| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'/' | b'_' | b'=' | b'%' | b'&' | b'?' | b'~' => true,
+        b':' | b'#' | b'@' | b'!' | b'$' | b'*' | b'+' => true,
         b',' | b';' => !next(at),
-        _ => byte.is_ascii_alphanumeric() || b"-._~:/?#@!$&*+=%".contains(&byte),
+        _ => false,
     };
     let end = text.bytes().enumerate().position(|(at, byte)| !goes_on(at, byte));
     end.and_then(|end| text.get(..end)).unwrap_or(text)
@@ -241,7 +248,8 @@ pub(super) fn behind_google(address: &str) -> Option<String> {
 /// first other page of a meeting host. `http` is taken as it is; as on iOS, an address without a path is none.
 pub fn meeting_link(text: &str, hosts: &MeetingHosts) -> Option<String> {
     let (mut page, mut html, mut behind) = (None, None, 0);
-    for colon in memmem::find_iter(text.as_bytes(), b"://") {
+    let colons = memchr::memchr_iter(b':', text.as_bytes());
+    for colon in colons.filter(|at| text.as_bytes().get(*at..at + 3) == Some(b"://")) {
         let Some(start) = scheme_start(text, colon).filter(|start| *start >= behind) else { continue };
         let (before, rest) = text.split_at_checked(start)?;
         let found = url_run(rest);

@@ -10,7 +10,7 @@ use super::merge::{self, Insert};
 use super::notice;
 use super::presentation::Presentation;
 use super::privacy;
-use super::rule::{Judgement, Rules, Surroundings};
+use super::rule::{Judgement, Reason, Rules, Surroundings};
 use super::series::{self, Judged};
 use super::zones::{ZoneNames, unify_zones};
 use crate::calendar::{Calendar, Edits, Entry, Limits, Malformed, Zones, mend};
@@ -187,12 +187,19 @@ impl Recipe {
         let zones: Vec<_> = calendars.iter().map(Zones::of).collect();
         let around: Vec<_> = names.iter().zip(&zones).map(|(source, zones)| self.around(source, zones, now)).collect();
         let both = calendars.iter().zip(&around);
-        let mut judged: Vec<_> = both.map(|(calendar, around)| series::judge(calendar, &self.rules, around)).collect();
-        merge::settle_doubles(&mut judged, &names);
-        let mut all = Vec::with_capacity(judged.len());
-        for (events, around) in judged.into_iter().zip(&around) {
-            let mut edits = Edits::with_capacity(4 * events.len());
-            for mut event in events {
+        let mut verdicts: Vec<_> =
+            both.map(|(calendar, around)| series::judge(calendar, &self.rules, around)).collect();
+        merge::settle_doubles(&mut verdicts, &names);
+        let mut all = Vec::with_capacity(verdicts.len());
+        let left_out = Judgement { dropped: Some(Reason::Window), ..Judgement::default() };
+        for (verdicts, around) in verdicts.into_iter().zip(&around) {
+            let mut edits = Edits::with_capacity(4 * verdicts.events.len() + verdicts.outside.len());
+            for entry in verdicts.outside {
+                tally.outside += 1;
+                see(&Seen { source: around.source, entry: &entry, judgement: &left_out, around });
+                edits.drop(entry.span());
+            }
+            for mut event in verdicts.events {
                 tally.count(&event);
                 self.finish(&mut event, around.source, now);
                 see(&Seen { source: around.source, entry: &event.entry, judgement: &event.judgement, around });
@@ -264,7 +271,6 @@ impl Recipe {
 
 impl Tally {
     fn count(&mut self, event: &Judged<'_, '_>) {
-        use super::rule::Reason;
         match event.judgement.dropped {
             None => self.kept += 1,
             Some(Reason::Hidden(_)) => self.hidden += 1,

@@ -26,56 +26,64 @@ struct Series {
     overrides: Vec<usize>,
 }
 
+/// The events of one calendar, judged.
+#[derive(Debug, Default)]
+pub(super) struct Verdicts<'a, 'text> {
+    pub(super) events: Vec<Judged<'a, 'text>>,
+    /// Those that the window left out before anything else looked at them.
+    pub(super) outside: Vec<Entry<'a, 'text>>,
+}
+
 /// Judges every entry of `calendar` by itself, and then what that means for its series.
 pub(super) fn judge<'a, 'text>(
     calendar: &'a Calendar<'text>,
     rules: &Rules,
     around: &Surroundings<'_>,
-) -> Vec<Judged<'a, 'text>> {
-    let read = |entry: Entry<'a, 'text>| Judged {
-        entry,
-        uid: entry.uid().unwrap_or_default(),
-        recurrence_id: entry.content(Property::RecurrenceId),
-        judgement: Judgement::default(),
-    };
-    let mut events: Vec<_> = calendar.entry_list().map(read).collect();
+) -> Verdicts<'a, 'text> {
     let window = rules.window.map(|window| Span::of(window, around));
     let mut settle = Settle { around, window, pin_floating: rules.pin_floating, patience: Patience::default() };
-    let series = series_of(&events);
     // Nearly all events of a calendar with a past are outside: they are left out before anything else looks at them,
     // unless a rule might keep them.
     let window_first = !rules.rules.iter().any(|rule| rule.verdict == Some(Verdict::Keep));
-    let in_series: HashSet<usize> =
-        series.iter().flat_map(|series| series.masters.iter().chain(&series.overrides)).copied().collect();
-    for (index, event) in events.iter_mut().enumerate() {
-        let alone = in_series.is_empty() || !in_series.contains(&index);
-        if alone && window_first && settle.is_outside(event) {
-            event.judgement.dropped = Some(Reason::Window);
+    let overridden = overridden(calendar);
+    let mut verdicts = Verdicts::default();
+    for entry in calendar.entry_list() {
+        let uid = entry.uid().unwrap_or_default();
+        let alone = overridden.is_empty() || !overridden.contains(&uid);
+        if alone && window_first && settle.is_outside(&entry) {
+            verdicts.outside.push(entry);
             continue;
         }
-        event.judgement = rules.judge(&event.entry, around);
+        let judgement = rules.judge(&entry, around);
+        let recurrence_id = entry.content(Property::RecurrenceId);
+        let mut event = Judged { entry, uid, recurrence_id, judgement };
         if alone {
-            settle.alone(event, window_first);
+            settle.alone(&mut event, window_first);
         }
+        verdicts.events.push(event);
     }
-    for series in series {
-        settle.series(&mut events, &series);
+    for series in series_of(&verdicts.events, &overridden) {
+        settle.series(&mut verdicts.events, &series);
     }
-    events
+    verdicts
+}
+
+/// The UIDs of which there are overrides.
+fn overridden<'text>(calendar: &Calendar<'text>) -> HashSet<Cow<'text, [u8]>> {
+    let overrides = calendar.entry_list().filter(|entry| entry.first(Property::RecurrenceId).is_some());
+    overrides.filter_map(|entry| entry.uid()).collect()
 }
 
 /// Every series with overrides. Other events are by themselves.
-fn series_of(events: &[Judged<'_, '_>]) -> Vec<Series> {
-    let mut by_uid: HashMap<&[u8], usize> = HashMap::new();
+fn series_of(events: &[Judged<'_, '_>], overridden: &HashSet<Cow<'_, [u8]>>) -> Vec<Series> {
+    let mut places: HashMap<&[u8], usize> = HashMap::new();
     let mut all: Vec<Series> = Vec::new();
-    for event in events.iter().filter(|event| event.recurrence_id.is_some() && !event.uid.is_empty()) {
-        by_uid.entry(&event.uid).or_insert_with(|| {
+    for (index, event) in events.iter().enumerate().filter(|(_, event)| overridden.contains(&event.uid)) {
+        let place = *places.entry(&event.uid).or_insert_with(|| {
             all.push(Series::default());
             all.len() - 1
         });
-    }
-    for (index, event) in events.iter().enumerate().filter(|_| !by_uid.is_empty()) {
-        let Some(series) = by_uid.get(&*event.uid).and_then(|at| all.get_mut(*at)) else { continue };
+        let Some(series) = all.get_mut(place) else { continue };
         if event.recurrence_id.is_some() { series.overrides.push(index) } else { series.masters.push(index) }
     }
     all
@@ -90,19 +98,15 @@ struct Settle<'a> {
 
 impl Settle<'_> {
     /// Whether an event without siblings is outside the window.
-    fn is_outside(&mut self, event: &Judged<'_, '_>) -> bool {
-        let Some(window) = &self.window else { return false };
-        if event.recurrence_id.is_some() {
-            return !window.holds(&event.entry, self.around);
-        }
-        !window.holds_series(&event.entry, &[], self.around, &mut self.patience)
+    fn is_outside(&mut self, entry: &Entry<'_, '_>) -> bool {
+        self.window.is_some_and(|window| !window.holds_series(entry, &[], self.around, &mut self.patience))
     }
 
     fn alone(&mut self, event: &mut Judged<'_, '_>, window_asked: bool) {
         if event.judgement.dropped.is_some() {
             return;
         }
-        if !window_asked && !event.judgement.kept && self.is_outside(event) {
+        if !window_asked && !event.judgement.kept && self.is_outside(&event.entry) {
             event.judgement.dropped = Some(Reason::Window);
         }
         event.judgement.draft.hash_uid = event.judgement.draft.is_busy();

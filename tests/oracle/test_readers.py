@@ -1,25 +1,21 @@
 """Programs that subscribers use must read the same from what calferry publishes as from the original."""
 
-import base64
 import contextlib
 import datetime
 import functools
-import json
-import os
 import pathlib
 import re
 import signal
-import subprocess
 
 import icalendar
 import recurring_ical_events
 
+import ical_js
 import reading
 from corpus import with_fate
 from findings import REMARKS, TALLY
 from program import publish_file
 
-READERS = pathlib.Path(os.environ["CALFERRY_ORACLE"])
 STAMPED = {"VEVENT", "VTODO", "VJOURNAL", "VFREEBUSY"}
 SECONDS_TO_EXPAND = 120
 
@@ -121,17 +117,10 @@ def test_icalendar_reads_the_same_values_from_what_is_published(accepted):
 @functools.cache
 def read_with_ical_js() -> dict[str, dict]:
     """Every accepted calendar before and after, in one process of node."""
-    texts = []
+    texts = {}
     for path in accepted_calendars():
-        texts += [(f"{path} before", original(path)), (f"{path} after", publish_file(path).text)]
-    script = pathlib.Path(__file__).with_name("ical_js.mjs")
-    done = subprocess.run(
-        ["node", script, READERS / "node"],
-        input=json.dumps([(key, base64.b64encode(text).decode()) for key, text in texts]),
-        capture_output=True, text=True, timeout=300,
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+        texts |= {f"{path} before": original(path), f"{path} after": publish_file(path).text}
+    return ical_js.read(texts)
 
 
 def calendars_of(jcal: list) -> list:

@@ -8,7 +8,7 @@ use chrono_tz::Tz;
 use regex::Regex;
 
 use super::field::{Field, without_mailto};
-use crate::calendar::{ContentLine, Entry, Moment, Property, Zones};
+use crate::calendar::{ContentLine, Entry, Form, Moment, Property, Zone, Zones, parse_duration};
 
 /// The part of a text that patterns look at, in bytes. No title or agenda is longer, and no pattern takes longer than a
 /// moment for it.
@@ -258,9 +258,9 @@ fn local_start(entry: &Entry<'_, '_>, around: &Surroundings<'_>, zone: Option<Tz
     let start = start(entry)?;
     let zone = zone.or(around.zone);
     let local = match (&start.form, zone.or_else(|| around.zones.calendar())) {
-        (crate::calendar::Form::Utc, Some(zone)) => crate::calendar::Zone::Iana(zone).to_local(start.local)?,
-        (crate::calendar::Form::Zoned(_), _) if zone.is_some() => {
-            let zone = crate::calendar::Zone::Iana(zone?);
+        (Form::Utc, Some(zone)) => Zone::Iana(zone).to_local(start.local)?,
+        (Form::Zoned(_), _) if zone.is_some() => {
+            let zone = Zone::Iana(zone?);
             zone.to_local(around.zones.to_utc(&start, Tz::UTC)?)?
         }
         _ => start.local,
@@ -278,8 +278,11 @@ pub(in crate::feed) fn span_length(entry: &Entry<'_, '_>, zones: &Zones) -> Opti
     let start = Moment::of(&entry.content(Property::Dtstart)?)?;
     let end = entry.content(Property::Dtend).or_else(|| entry.content(Property::Due));
     if let Some(end) = end.as_ref().and_then(Moment::of) {
+        if end.form == start.form && !matches!(end.form, Form::Zoned(_)) {
+            return Some(end.local - start.local);
+        }
         return Some(zones.to_utc(&end, Tz::UTC)? - zones.to_utc(&start, Tz::UTC)?);
     }
-    let duration = entry.value(Property::Duration).and_then(|text| crate::calendar::parse_duration(&text));
+    let duration = entry.value(Property::Duration).and_then(|text| parse_duration(&text));
     Some(duration.unwrap_or(if start.is_date() { Duration::days(1) } else { Duration::zero() }))
 }

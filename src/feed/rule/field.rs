@@ -215,6 +215,7 @@ impl Field {
             match self.kind {
                 Kind::Text | Kind::List => escape_text_to(text, &mut value),
                 // An address holds no white space and no line break.
+                _ if text.bytes().all(|byte| byte.is_ascii_graphic()) => value.push_str(text),
                 _ => value.extend(text.split(|char: char| char.is_control() || char.is_whitespace())),
             }
         }

