@@ -42,8 +42,13 @@ impl<'a, 'text> Entry<'a, 'text> {
 
     /// Its own content lines with their indexes, in order: without `BEGIN`, `END` and inner components.
     pub fn lines(&self) -> impl Iterator<Item = (usize, &'a Line)> + use<'a, 'text> {
+        self.lines_if(true)
+    }
+
+    fn lines_if(&self, wanted: bool) -> impl Iterator<Item = (usize, &'a Line)> + use<'a, 'text> {
         let (first, calendar) = (self.component.begin + 1, self.calendar);
-        let lines = calendar.lines().get(first..self.component.end).unwrap_or_default();
+        let end = if wanted { self.component.end } else { first };
+        let lines = calendar.lines().get(first..end).unwrap_or_default();
         let mut depth = 0u32;
         lines.iter().enumerate().filter_map(move |(at, line)| {
             match line.property() {
@@ -59,7 +64,7 @@ impl<'a, 'text> Entry<'a, 'text> {
 
     /// The lines of `property`, with their indexes.
     pub fn all(&self, property: Property) -> impl Iterator<Item = (usize, &'a Line)> + use<'a, 'text> {
-        self.lines().filter(move |(_, line)| line.property() == property)
+        self.lines_if(self.component.present.has(property)).filter(move |(_, line)| line.property() == property)
     }
 
     /// The first line of `property`.

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 use super::line::{self, unfold};
 use super::property::Property;
-use super::spans::{CUT, Calendar, Component, FOLDED, Kind, LOOSE_END, Line, NOT_UTF8, Stamps, line_number};
+use super::spans::{CUT, Calendar, Component, FOLDED, Kind, LOOSE_END, Line, NOT_UTF8, Present, Stamps, line_number};
 
 /// How much of a calendar is looked at before it is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -126,6 +126,7 @@ struct Open<'text> {
     name: Cow<'text, [u8]>,
     properties: usize,
     stamps: Stamps,
+    present: Present,
 }
 
 /// Whether `property` is read and written by this program as the calendar's own.
@@ -252,6 +253,7 @@ impl<'text> Scan<'text, '_> {
     fn property(&mut self, property: Property, index: u32) -> Result<(), Malformed> {
         let Some(open) = self.open.last_mut() else { return Ok(()) };
         open.properties += 1;
+        open.present.add(property);
         let stamp = match property {
             Property::Dtstamp => &mut open.stamps.dtstamp,
             Property::LastModified => &mut open.stamps.last_modified,
@@ -288,8 +290,21 @@ impl<'text> Scan<'text, '_> {
         within(depth + 1, self.limits.depth, "components inside one another")?;
         within(self.components.len() + 1, self.limits.components, "components")?;
         let begin = self.lines.len() - 1;
-        self.open.push(Open { component: self.components.len(), name, properties: 0, stamps: Stamps::default() });
-        self.components.push(Component { kind, begin, end: begin, depth, stamps: Stamps::default() });
+        self.open.push(Open {
+            component: self.components.len(),
+            name,
+            properties: 0,
+            stamps: Stamps::default(),
+            present: Present::default(),
+        });
+        self.components.push(Component {
+            kind,
+            begin,
+            end: begin,
+            depth,
+            stamps: Stamps::default(),
+            present: Present::default(),
+        });
         Ok(())
     }
 
@@ -300,6 +315,7 @@ impl<'text> Scan<'text, '_> {
         if let Some(component) = self.components.get_mut(open.component) {
             component.end = self.lines.len() - 1;
             component.stamps = open.stamps;
+            component.present = open.present;
         }
         Ok(())
     }

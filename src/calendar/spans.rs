@@ -80,6 +80,22 @@ pub struct Component {
     pub depth: usize,
     /// Its properties that say when it was last changed.
     pub(super) stamps: Stamps,
+    /// The properties it has.
+    pub(super) present: Present,
+}
+
+/// A set of properties: most of what is asked for is not there, and need not be looked for.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Present(u64);
+
+impl Present {
+    pub(super) fn add(&mut self, property: Property) {
+        self.0 |= 1 << property as u8;
+    }
+
+    pub(super) fn has(self, property: Property) -> bool {
+        self.0 >> property as u8 & 1 == 1
+    }
 }
 
 /// The first of each of the properties that say when a component was last changed, by the index of its line. 0 is none:

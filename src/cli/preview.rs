@@ -47,6 +47,9 @@ struct RuleTally {
 
 #[derive(Debug, Serialize)]
 struct Event {
+    /// Where it stands in its source.
+    #[serde(skip)]
+    at: usize,
     source: String,
     uid: String,
     recurrence_id: Option<String>,
@@ -68,6 +71,9 @@ pub(super) async fn preview(shown: &Shown, diff: bool) -> anyhow::Result<ExitCod
     let texts = gather(&settings, feed, &shown.source_file).await?;
     let mut list = Vec::new();
     let tally = watch(&settings, feed, &texts, |seen| list.push(event(seen, &feed.recipe.rules, diff)))?;
+    // Series are settled behind all others; a reader wants the order of the source.
+    let place = |event: &Event| feed.sources.iter().position(|source| **source == *event.source);
+    list.sort_by_key(|event| (place(event), event.at));
     let count = |fate: &str| list.iter().filter(|event| event.fate == fate).count();
     let names = feed.recipe.rules.rules.iter().map(|rule| rule.name.to_string());
     let preview = Preview {
@@ -209,6 +215,7 @@ fn event(seen: &Seen<'_, '_, '_>, rules: &Rules, diff: bool) -> Event {
     let changed = after.as_ref().is_some_and(|after| **after != *seen.before());
     let name = |index: usize| rules.rules.get(index).map_or(String::new(), |rule| rule.name.to_string());
     Event {
+        at: seen.entry.span().start,
         source: seen.around.source.to_owned(),
         uid: value(Property::Uid).unwrap_or_default(),
         recurrence_id: value(Property::RecurrenceId),

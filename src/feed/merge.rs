@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::rule::{Reason, start};
-use super::series::{Judged, Verdicts};
+use super::series::Judged;
 use crate::calendar::{Calendar, ContentLine, Edits, Entry, Kind, Property};
 
 /// All that one source has under one UID.
@@ -15,7 +15,7 @@ struct Member {
 
 /// Settles which of the events with one UID in several sources come out: of the same event the newest; different events
 /// that share a UID by accident all do, the later ones under another.
-pub(super) fn settle_doubles(sources: &mut [Verdicts<'_, '_>], names: &[&str]) {
+pub(super) fn settle_doubles(sources: &mut [Vec<Judged<'_, '_>>], names: &[&str]) {
     if sources.len() < 2 {
         return;
     }
@@ -36,11 +36,11 @@ pub(super) fn settle_doubles(sources: &mut [Verdicts<'_, '_>], names: &[&str]) {
 }
 
 /// The UIDs that more than one source has events of, in the order in which they first come.
-fn shared(sources: &[Verdicts<'_, '_>]) -> Vec<Vec<Member>> {
+fn shared(sources: &[Vec<Judged<'_, '_>>]) -> Vec<Vec<Member>> {
     let mut places: HashMap<&[u8], usize> = HashMap::new();
     let mut all: Vec<Vec<Member>> = Vec::new();
-    for (source, verdicts) in sources.iter().enumerate() {
-        for (index, event) in verdicts.events.iter().enumerate() {
+    for (source, events) in sources.iter().enumerate() {
+        for (index, event) in events.iter().enumerate() {
             if event.judgement.dropped.is_some() || event.uid.is_empty() {
                 continue;
             }
@@ -62,20 +62,20 @@ fn shared(sources: &[Verdicts<'_, '_>]) -> Vec<Vec<Member>> {
 impl Member {
     fn judged<'s, 'a, 'text>(
         &self,
-        sources: &'s [Verdicts<'a, 'text>],
+        sources: &'s [Vec<Judged<'a, 'text>>],
     ) -> impl Iterator<Item = &'s Judged<'a, 'text>> + use<'s, 'a, 'text, '_> {
-        let events = sources.get(self.source).map(|verdicts| verdicts.events.as_slice()).unwrap_or_default();
+        let events = sources.get(self.source).map(Vec::as_slice).unwrap_or_default();
         self.events.iter().filter_map(|index| events.get(*index))
     }
 
-    fn master<'s, 'a, 'text>(&self, sources: &'s [Verdicts<'a, 'text>]) -> Option<&'s Judged<'a, 'text>> {
+    fn master<'s, 'a, 'text>(&self, sources: &'s [Vec<Judged<'a, 'text>>]) -> Option<&'s Judged<'a, 'text>> {
         self.judged(sources).find(|event| event.recurrence_id.is_none())
     }
 }
 
 /// Whether two sources speak of the same event. A UID is meant to be one event's in the whole world; one that is shared
 /// by accident belongs to events that have nothing in common.
-fn is_same(sources: &[Verdicts<'_, '_>], one: &Member, other: &Member) -> bool {
+fn is_same(sources: &[Vec<Judged<'_, '_>>], one: &Member, other: &Member) -> bool {
     let (Some(one), Some(other)) = (one.master(sources), other.master(sources)) else { return true };
     let same = |property| {
         let value = |entry: &Entry<'_, '_>| entry.value(property).map(std::borrow::Cow::into_owned);
@@ -97,7 +97,7 @@ fn age(event: &Judged<'_, '_>) -> (u64, Vec<u8>) {
 
 /// Makes one event of two sources'. Of two masters the newer one's whole series stays: instances are named by the times of
 /// their master. A source that has only some instances adds those that the other lacks.
-fn unite(sources: &mut [Verdicts<'_, '_>], winner: &mut Member, challenger: &Member) {
+fn unite(sources: &mut [Vec<Judged<'_, '_>>], winner: &mut Member, challenger: &Member) {
     let newer = match (winner.master(sources), challenger.master(sources)) {
         (Some(one), Some(other)) => Some(age(other) > age(one)),
         (None, Some(_)) => Some(true),
@@ -127,7 +127,7 @@ fn unite(sources: &mut [Verdicts<'_, '_>], winner: &mut Member, challenger: &Mem
         }
     }
     for (source, index) in gone {
-        if let Some(event) = sources.get_mut(source).and_then(|verdicts| verdicts.events.get_mut(index)) {
+        if let Some(event) = sources.get_mut(source).and_then(|events| events.get_mut(index)) {
             event.judgement.dropped = Some(Reason::Newer);
         }
     }
@@ -135,13 +135,13 @@ fn unite(sources: &mut [Verdicts<'_, '_>], winner: &mut Member, challenger: &Mem
 }
 
 /// Another UID, the same for as long as the source has its name.
-fn rename(sources: &mut [Verdicts<'_, '_>], member: &Member, names: &[&str]) {
+fn rename(sources: &mut [Vec<Judged<'_, '_>>], member: &Member, names: &[&str]) {
     let name = names.get(member.source).copied().unwrap_or_default();
     let suffix = blake3::hash(name.as_bytes()).to_hex();
     let suffix = suffix.get(..8).unwrap_or_default();
-    let Some(verdicts) = sources.get_mut(member.source) else { return };
+    let Some(events) = sources.get_mut(member.source) else { return };
     for index in &member.events {
-        if let Some(event) = verdicts.events.get_mut(*index) {
+        if let Some(event) = events.get_mut(*index) {
             event.judgement.draft.uid = Some([&*event.uid, b"-", suffix.as_bytes()].concat());
         }
     }

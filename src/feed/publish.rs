@@ -183,65 +183,29 @@ impl Recipe {
     ) -> (Vec<Edits>, Tally) {
         let names: Vec<_> = copies.iter().map(|copy| copy.source).collect();
         let entries = calendars.iter().map(Calendar::entries).sum();
-        let mut tally = Tally { entries, applied: vec![0; self.rules.rules.len()], ..Tally::default() };
+        let tally = Tally { entries, applied: vec![0; self.rules.rules.len()], ..Tally::default() };
         let zones: Vec<_> = calendars.iter().map(Zones::of).collect();
         let around: Vec<_> = names.iter().zip(&zones).map(|(source, zones)| self.around(source, zones, now)).collect();
-        let both = calendars.iter().zip(&around);
-        let mut verdicts: Vec<_> =
-            both.map(|(calendar, around)| series::judge(calendar, &self.rules, around)).collect();
-        merge::settle_doubles(&mut verdicts, &names);
-        let mut all = Vec::with_capacity(verdicts.len());
-        let left_out = Judgement { dropped: Some(Reason::Window), ..Judgement::default() };
-        for (verdicts, around) in verdicts.into_iter().zip(&around) {
-            let mut edits = Edits::with_capacity(4 * verdicts.events.len() + verdicts.outside.len());
-            for entry in verdicts.outside {
-                tally.outside += 1;
-                see(&Seen { source: around.source, entry: &entry, judgement: &left_out, around });
-                edits.drop(entry.span());
-            }
-            for mut event in verdicts.events {
-                tally.count(&event);
-                self.finish(&mut event, around.source, now);
-                see(&Seen { source: around.source, entry: &event.entry, judgement: &event.judgement, around });
-                if event.judgement.dropped.is_some() {
-                    edits.drop(event.entry.span());
-                } else if !event.judgement.draft.is_empty() {
-                    event.judgement.draft.carry_out(&event.entry, &mut edits);
-                }
-            }
-            all.push(edits);
+        let mut out = Outcome { recipe: self, now, tally, see };
+        let mut all: Vec<_> = calendars.iter().map(|calendar| Edits::with_capacity(2 * calendar.entries())).collect();
+        let mut verdicts = Vec::with_capacity(calendars.len());
+        for ((calendar, around), edits) in calendars.iter().zip(&around).zip(&mut all) {
+            // What no sibling and no other source has a say in is settled at once.
+            let alone = |mut event: Judged<'_, '_>| out.settle(&mut event, around, edits);
+            verdicts.push(series::judge(calendar, &self.rules, around, (calendars.len() == 1).then_some(alone)));
         }
-        (all, tally)
+        merge::settle_doubles(&mut verdicts, &names);
+        for ((verdicts, around), edits) in verdicts.into_iter().zip(&around).zip(&mut all) {
+            for mut event in verdicts {
+                out.settle(&mut event, around, edits);
+            }
+        }
+        (all, out.tally)
     }
 
     fn around<'a>(&'a self, source: &'a str, zones: &'a Zones, now: &Circumstances) -> Surroundings<'a> {
         let rules = &self.rules;
         Surroundings { source, zones, zone: rules.zone, me: &rules.me, hosts: &rules.hosts, today: now.today }
-    }
-
-    /// What the feed wants of every event that comes out.
-    fn finish(&self, event: &mut Judged<'_, '_>, source: &str, now: &Circumstances) {
-        if event.judgement.dropped.is_some() {
-            return;
-        }
-        let (rules, entry, draft) = (&self.rules, &event.entry, &mut event.judgement.draft);
-        if draft.hash_uid {
-            let uid = draft.uid.as_deref().unwrap_or(&event.uid);
-            draft.uid = Some(privacy::uid(&now.key, uid));
-        }
-        if rules.join {
-            super::join::join(entry, &rules.hosts, draft);
-        }
-        if let Some((_, prefix)) = rules.prefixes.iter().find(|(prefixed, _)| **prefixed == *source) {
-            draft.change_title(entry, |title| format!("{prefix}{title}"));
-        }
-        if rules.anonymise {
-            privacy::anonymise(entry, &now.key, draft);
-        }
-        let timed = || super::rule::start(entry).is_some_and(|start| !start.is_date());
-        if !rules.alarms.is_empty() && entry.is_event() && !draft.has_alarm(entry) && timed() {
-            draft.add_alarms(&rules.alarms);
-        }
     }
 
     /// One text of all calendars: the first, with the others' bodies in it.
@@ -266,6 +230,53 @@ impl Recipe {
             edits.insert(end.span().start, bodies);
         }
         edits.apply(base.text())
+    }
+}
+
+/// What becomes of events, one after the other.
+struct Outcome<'a, S> {
+    recipe: &'a Recipe,
+    now: &'a Circumstances,
+    tally: Tally,
+    see: &'a mut S,
+}
+
+impl<S: FnMut(&Seen<'_, '_, '_>)> Outcome<'_, S> {
+    /// Counts `event`, shows it, and writes down what is different about it.
+    fn settle(&mut self, event: &mut Judged<'_, '_>, around: &Surroundings<'_>, edits: &mut Edits) {
+        self.tally.count(event);
+        self.finish(event, around.source);
+        (self.see)(&Seen { source: around.source, entry: &event.entry, judgement: &event.judgement, around });
+        if event.judgement.dropped.is_some() {
+            edits.drop(event.entry.span());
+        } else if !event.judgement.draft.is_empty() {
+            event.judgement.draft.carry_out(&event.entry, edits);
+        }
+    }
+
+    /// What the feed wants of every event that comes out.
+    fn finish(&self, event: &mut Judged<'_, '_>, source: &str) {
+        if event.judgement.dropped.is_some() {
+            return;
+        }
+        let (rules, entry, draft) = (&self.recipe.rules, &event.entry, &mut event.judgement.draft);
+        if draft.hash_uid {
+            let uid = draft.uid.as_deref().unwrap_or(&event.uid);
+            draft.uid = Some(privacy::uid(&self.now.key, uid));
+        }
+        if rules.join {
+            super::join::join(entry, &rules.hosts, draft);
+        }
+        if let Some((_, prefix)) = rules.prefixes.iter().find(|(prefixed, _)| **prefixed == *source) {
+            draft.change_title(entry, |title| format!("{prefix}{title}"));
+        }
+        if rules.anonymise {
+            privacy::anonymise(entry, &self.now.key, draft);
+        }
+        let timed = || super::rule::start(entry).is_some_and(|start| !start.is_date());
+        if !rules.alarms.is_empty() && entry.is_event() && !draft.has_alarm(entry) && timed() {
+            draft.add_alarms(&rules.alarms);
+        }
     }
 }
 

@@ -26,46 +26,42 @@ struct Series {
     overrides: Vec<usize>,
 }
 
-/// The events of one calendar, judged.
-#[derive(Debug, Default)]
-pub(super) struct Verdicts<'a, 'text> {
-    pub(super) events: Vec<Judged<'a, 'text>>,
-    /// Those that the window left out before anything else looked at them.
-    pub(super) outside: Vec<Entry<'a, 'text>>,
-}
-
-/// Judges every entry of `calendar` by itself, and then what that means for its series.
+/// Judges every entry of `calendar` by itself, and then what that means for its series. Events without siblings go to
+/// `alone`, if that is given; all others come back.
 pub(super) fn judge<'a, 'text>(
     calendar: &'a Calendar<'text>,
     rules: &Rules,
     around: &Surroundings<'_>,
-) -> Verdicts<'a, 'text> {
+    mut alone: Option<impl FnMut(Judged<'a, 'text>)>,
+) -> Vec<Judged<'a, 'text>> {
     let window = rules.window.map(|window| Span::of(window, around));
     let mut settle = Settle { around, window, pin_floating: rules.pin_floating, patience: Patience::default() };
     // Nearly all events of a calendar with a past are outside: they are left out before anything else looks at them,
     // unless a rule might keep them.
     let window_first = !rules.rules.iter().any(|rule| rule.verdict == Some(Verdict::Keep));
     let overridden = overridden(calendar);
-    let mut verdicts = Verdicts::default();
+    let mut events = Vec::new();
     for entry in calendar.entry_list() {
         let uid = entry.uid().unwrap_or_default();
-        let alone = overridden.is_empty() || !overridden.contains(&uid);
-        if alone && window_first && settle.is_outside(&entry) {
-            verdicts.outside.push(entry);
-            continue;
-        }
-        let judgement = rules.judge(&entry, around);
-        let recurrence_id = entry.content(Property::RecurrenceId);
-        let mut event = Judged { entry, uid, recurrence_id, judgement };
-        if alone {
+        let single = overridden.is_empty() || !overridden.contains(&uid);
+        let judgement = if single && window_first && settle.is_outside(&entry) {
+            Judgement { dropped: Some(Reason::Window), ..Judgement::default() }
+        } else {
+            rules.judge(&entry, around)
+        };
+        let mut event = Judged { entry, uid, recurrence_id: entry.content(Property::RecurrenceId), judgement };
+        if single {
             settle.alone(&mut event, window_first);
         }
-        verdicts.events.push(event);
+        match alone.as_mut().filter(|_| single) {
+            Some(alone) => alone(event),
+            None => events.push(event),
+        }
     }
-    for series in series_of(&verdicts.events, &overridden) {
-        settle.series(&mut verdicts.events, &series);
+    for series in series_of(&events, &overridden) {
+        settle.series(&mut events, &series);
     }
-    verdicts
+    events
 }
 
 /// The UIDs of which there are overrides.

@@ -109,8 +109,8 @@ def can_follow(events: Iterable[Event], rules: Rules) -> bool:
     return True
 
 
-def expected(calendar: Calendar, rules: Rules, today: datetime.date, first: datetime.date, behind: datetime.date) -> list[Instance]:
-    """Every instance between two days that must come out: where it comes from, its start and end, and its title."""
+def expected(calendar: Calendar, instances: list[Event], rules: Rules, today: datetime.date) -> list[tuple]:
+    """Every instance that must come out, of all there are: where it comes from, its start and end, and its title."""
     marks = survivors(calendar, rules, today)
     series, sources = defaultdict(list), {}
     for event in events_of(calendar):
@@ -118,11 +118,11 @@ def expected(calendar: Calendar, rules: Rules, today: datetime.date, first: date
         sources[mark(event)] = event
     unmoved = Rules("", pin=rules.pin)
     found = []
-    for instance in expanded(calendar, first - 3 * DAY, behind + 3 * DAY):
+    for instance in instances:
         if mark(instance) in marks:
             how = rules if can_follow(series[str(instance["UID"])], rules) else unmoved
             found.append((mark(instance), moved(instance.start, how), moved(instance.end, how), rules.title(sources[mark(instance)])))
-    return between(found, first, behind)
+    return found
 
 
 def between(instances: Iterable[tuple], first: datetime.date, behind: datetime.date) -> list[Instance]:

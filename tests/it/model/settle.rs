@@ -1,0 +1,176 @@
+//! What becomes of series, and of several sources with the same events; and the instances that are then left.
+
+use chrono::{Duration, NaiveDateTime};
+
+use super::events::{Event, Every, Form, Instance, Source};
+use super::rules::{Feed, Gone, NAMES, Verdict};
+
+/// An event with what has been said of it.
+#[derive(Debug, Clone)]
+struct Judged<'a> {
+    event: &'a Event,
+    verdict: Verdict,
+    /// Its UID must not be told.
+    hashed: bool,
+    /// Another source has a different event of its UID.
+    renamed: bool,
+    source: usize,
+}
+
+impl Judged<'_> {
+    fn stands(&self) -> bool {
+        self.verdict.gone.is_none()
+    }
+
+    fn is_master(&self) -> bool {
+        self.event.instead_of.is_none()
+    }
+}
+
+/// All that comes out, sorted.
+pub(crate) fn instances(feed: &Feed) -> Vec<Instance> {
+    let mut judged: Vec<Vec<Judged<'_>>> = (0..feed.sources.len()).map(|source| judge(feed, source)).collect();
+    if let [one, two] = judged.as_mut_slice() {
+        merge(one, two);
+    }
+    let all: Vec<_> = judged.concat();
+    let mut instances: Vec<_> = all.iter().filter(|one| one.stands()).flat_map(|one| shown(feed, one, &all)).collect();
+    instances.retain(|instance| instance.begins.is_near());
+    instances.sort();
+    instances
+}
+
+fn judge(feed: &Feed, source: usize) -> Vec<Judged<'_>> {
+    let calendar = &feed.sources[source];
+    let judge = |event| {
+        let verdict = feed.judge(event, NAMES[source], calendar);
+        let hashed = verdict.busy;
+        Judged { event, verdict, hashed, renamed: false, source }
+    };
+    let mut all: Vec<_> = calendar.events.iter().map(judge).collect();
+    let mut uids: Vec<_> = calendar.events.iter().map(|event| &event.uid).collect();
+    uids.sort();
+    uids.dedup();
+    for uid in uids {
+        let (mut series, rest): (Vec<_>, Vec<_>) = all.into_iter().partition(|one| one.event.uid == *uid);
+        settle(feed, calendar, &mut series);
+        all = rest;
+        all.extend(series);
+    }
+    all
+}
+
+/// A series is one unit.
+fn settle(feed: &Feed, calendar: &Source, series: &mut [Judged<'_>]) {
+    let master = series.iter().find(|one| one.is_master()).cloned();
+    if let Some(gone) = master.as_ref().and_then(|master| master.verdict.gone)
+        && matches!(gone, Gone::Rule | Gone::Hidden("cancelled"))
+    {
+        for one in series.iter_mut().filter(|one| one.stands() && !one.verdict.kept) {
+            one.verdict.gone = Some(Gone::Otherwise);
+        }
+    }
+    let replaced: Vec<_> = series.iter().filter_map(|one| one.event.instead_of).collect();
+    let inside = series.iter().filter(|one| one.stands()).any(|one| {
+        let Event { form, takes, .. } = *one.event;
+        let starts = one.event.starts().into_iter().filter(|start| !one.is_master() || !replaced.contains(start));
+        one.verdict.kept || starts.clone().any(|start| feed.shows(calendar, form, start, takes))
+    });
+    if !inside {
+        series.iter_mut().filter(|one| one.stands()).for_each(|one| one.verdict.gone = Some(Gone::Otherwise));
+    }
+    if let Some(master) = master.filter(|master| master.stands() && master.verdict.busy) {
+        for one in series.iter_mut().filter(|one| !one.verdict.busy) {
+            (one.verdict.busy, one.verdict.title) = (true, master.verdict.title.clone());
+        }
+    }
+    if series.iter().any(|one| one.stands() && one.verdict.busy) {
+        series.iter_mut().for_each(|one| one.hashed = true);
+    }
+}
+
+/// Of the same event in both, the newest comes out; what shares no more than its UID gets another.
+fn merge(one: &mut [Judged<'_>], two: &mut [Judged<'_>]) {
+    let mut uids: Vec<_> = two.iter().filter(|event| event.stands()).map(|event| event.event.uid.clone()).collect();
+    uids.dedup();
+    for uid in uids {
+        let standing = |event: &&mut Judged<'_>| event.stands() && event.event.uid == uid;
+        let mut one: Vec<_> = one.iter_mut().filter(standing).collect();
+        let mut two: Vec<_> = two.iter_mut().filter(standing).collect();
+        if one.is_empty() || two.is_empty() {
+            continue;
+        }
+        let age = |event: &Judged<'_>| (event.event.says.sequence, event.event.says.modified);
+        let master =
+            |events: &[&mut Judged<'_>]| events.iter().find(|event| event.is_master()).map(|event| (*event).clone());
+        match (master(&one), master(&two)) {
+            (Some(first), Some(second)) => {
+                let alike = first.event.title == second.event.title;
+                let at = |event: &Event| (event.form, event.start);
+                if !alike && at(first.event) != at(second.event) {
+                    two.iter_mut().for_each(|event| event.renamed = true);
+                } else {
+                    let older = if age(&second) > age(&first) { &mut one } else { &mut two };
+                    older.iter_mut().for_each(|event| event.verdict.gone = Some(Gone::Otherwise));
+                }
+            }
+            // Instances that the other lacks are added to its own.
+            (Some(_), None) => yields(&mut two, &one),
+            (None, Some(_)) => yields(&mut one, &two),
+            (None, None) => {
+                for first in &mut one {
+                    for second in two.iter_mut().filter(|second| second.event.instead_of == first.event.instead_of) {
+                        let older = if age(second) > age(first) { &mut *first } else { second };
+                        older.verdict.gone = Some(Gone::Otherwise);
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn yields(events: &mut [&mut Judged<'_>], to: &[&mut Judged<'_>]) {
+    for event in events {
+        if to.iter().any(|other| other.event.instead_of == event.event.instead_of) {
+            event.verdict.gone = Some(Gone::Otherwise);
+        }
+    }
+}
+
+/// The instances of `one`, those aside in whose place another stands or stood.
+fn shown(feed: &Feed, one: &Judged<'_>, all: &[Judged<'_>]) -> Vec<Instance> {
+    let of_series = |other: &&Judged<'_>| {
+        other.event.uid == one.event.uid
+            && (other.source == one.source || other.stands() && other.renamed == one.renamed)
+    };
+    let siblings = all.iter().filter(of_series);
+    let replaced: Vec<_> = siblings.filter_map(|other| other.event.instead_of).collect();
+    let starts = one.event.starts().into_iter().filter(|start| !one.is_master() || !replaced.contains(start));
+    let prefix = if feed.prefixes { ["[1] ", "[2] "][one.source] } else { "" };
+    let uid = match (one.hashed, one.renamed) {
+        (true, _) => "hashed".to_owned(),
+        (_, true) => format!("{} renamed", one.event.uid),
+        _ => one.event.uid.clone(),
+    };
+    let pin = one.verdict.pin.or(feed.sources[one.source].zone.filter(|_| feed.pins_floating));
+    let form = match (one.event.form, pin) {
+        (Form::Floating, Some(zone)) => Form::Zoned(zone),
+        (form, _) => form,
+    };
+    let instance = |start| Instance {
+        uid: uid.clone(),
+        begins: form.when(moved(one, start)),
+        takes: one.event.takes.num_minutes(),
+        title: format!("{prefix}{}", one.verdict.title),
+    };
+    starts.map(instance).collect()
+}
+
+/// Days move by whole days only, and a series on a day of the month stays on it.
+fn moved(one: &Judged<'_>, start: NaiveDateTime) -> NaiveDateTime {
+    let by = one.verdict.shift;
+    let whole = by == Duration::days(by.num_days());
+    let other_day = (one.event.start + by).date() != one.event.start.date();
+    let monthly = one.event.repeat.is_some_and(|repeat| repeat.every == Every::Month);
+    if (one.event.form == Form::Date && !whole) || (monthly && other_day) { start } else { start + by }
+}
