@@ -1,7 +1,8 @@
 //! calferry carries a calendar from where it can be fetched to the phone that cannot fetch it.
 //!
-//! A **source** is an upstream calendar; its last good copy is a **snapshot**. A **feed** shows a source to its
-//! **devices**, each of which has a URL with a **token** of its own. One published version of a feed is an **edition**.
+//! A **source** is an upstream calendar; its last good copy is a **snapshot**. A **feed** shows one source or several to
+//! its **devices**, each of which has a URL with a **token** of its own; **rules** say what it leaves out and changes. One
+//! published version of a feed is an **edition**.
 //!
 //! # The rooms
 //!
@@ -10,8 +11,8 @@
 //!
 //! | room | holds |
 //! |---|---|
-//! | [`calendar`] | iCalendar text as spans of its bytes; what is always mended. Pure |
-//! | [`feed`] | publishing a calendar, editions, tokens, the catalog. Pure |
+//! | [`calendar`] | iCalendar text as spans of its bytes; what is always mended; times, zones, recurrence. Pure |
+//! | [`feed`] | rules, merging, publishing, editions, tokens, the catalog. Pure |
 //! | [`clock`] | time, for those who may know it |
 //! | [`source`] | fetching: addresses, connections, what went wrong |
 //! | [`store`] | snapshots and publication times on disk |
@@ -34,10 +35,20 @@
 //! `judge` mends the answer and holds it against the copy → the store takes it, or it is kept aside, or the copy is
 //! confirmed → `record` tells the log and sets the next time → the publisher makes the editions that are being read.
 //!
+//! # The life of an event
+//!
+//! `feed::publish` puts the time zones of all copies in order → `series` takes a calendar's events one by one: the window
+//! leaves most out, `rule` judges the others, each by itself, and notes what is to be different in a draft → events of one
+//! series are settled together: what is left out of it leaves a gap, what hides its master hides its instances →
+//! `merge` settles what several sources have → the drafts are carried out as edits of single lines, and the text is
+//! copied once around them.
+//!
 //! # What differs from the usual
 //!
 //! Settings are taken key by key from tables, not deserialised into a struct: only so can every problem be told at once.
-//! What is stored is the mended text, not the answer: equal texts are equal answers, and an event that does not say when
+//! Conditions of rules look at an event as its source sent it, whatever earlier rules made of it: the order of rules never
+//! changes what a condition means. Recurrence is followed in the time of the master's own clocks, so that no zone can
+//! make an instance appear twice or not at all. What is stored is the mended text, not the answer: equal texts are equal answers, and an event that does not say when
 //! it was changed keeps the time at which it was first seen.
 
 pub mod app;

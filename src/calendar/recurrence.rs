@@ -16,21 +16,30 @@ use super::time::{Form, Moment, Zone, Zones};
 
 /// Instances looked at in one series before it counts as not understood.
 const MAX_INSTANCES: usize = 20_000;
+/// What beginning with a rule costs, in instances.
+const A_RULE: usize = 100;
+/// The longest rule that is read; the longest sensible ones have some 150 letters.
+const MAX_RULE: usize = 1_000;
+/// Times of day that one rule may name: all of a period's instances are made at once, and there are 31 million seconds in
+/// a year.
+const MAX_TIMES_OF_DAY: usize = 24;
 
 /// The series cannot be followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NotUnderstood;
 
-/// How much one calendar may cost. Rules that describe no day at all (the 30th of February) are searched for through
-/// centuries; a calendar may have a few of them.
+/// How much one calendar may cost. Where it is at its end, no series is followed any more.
 #[derive(Debug, Clone)]
 pub struct Patience {
+    /// Instances that may be looked at, of all series together: some seconds' worth.
+    instances: usize,
+    /// Rules that describe no day at all (the 30th of February) are searched for through centuries: a few of them.
     fruitless: u32,
 }
 
 impl Default for Patience {
     fn default() -> Self {
-        Self { fruitless: 32 }
+        Self { instances: 3_000_000, fruitless: 32 }
     }
 }
 
@@ -197,6 +206,10 @@ pub fn local_to(start: &Moment<'_>, moment: &Moment<'_>, zones: &Zones) -> Optio
 
 impl Rule {
     fn parse(text: &str, start: &Moment<'_>, zones: &Zones) -> Result<Self, NotUnderstood> {
+        if text.len() > MAX_RULE {
+            return Err(NotUnderstood);
+        }
+        let mut times_of_day = 1usize;
         let mut rule = Self {
             text: String::with_capacity(text.len()),
             frequency: Frequency::Daily,
@@ -221,12 +234,18 @@ impl Rule {
             } else if is("COUNT") {
                 rule.counted = true;
             } else if !is("WKST") {
+                if is("BYHOUR") || is("BYMINUTE") || is("BYSECOND") {
+                    times_of_day = times_of_day.saturating_mul(value.split(',').count());
+                }
                 by.push((name, value));
             }
             if !rule.text.is_empty() {
                 rule.text.push(';');
             }
             rule.text.push_str(part);
+        }
+        if times_of_day > MAX_TIMES_OF_DAY {
+            return Err(NotUnderstood);
         }
         rule.frequency = frequency.ok_or(NotUnderstood)?;
         rule.gap = rule.gap(&by, start.local.date());
@@ -281,9 +300,10 @@ impl Rule {
         if start >= to || self.until.is_some_and(|until| until < from) {
             return Ok(());
         }
-        if patience.fruitless == 0 && self.gap.is_none() {
+        if patience.instances == 0 || patience.fruitless == 0 && self.gap.is_none() {
             return Err(NotUnderstood);
         }
+        patience.instances = patience.instances.saturating_sub(A_RULE);
         let near = if self.counted { start } else { self.nearer(start, from) };
         let rule: UnvalidatedRRule = self.text.parse().map_err(|_| NotUnderstood)?;
         let dt_start = Tz::UTC.from_utc_datetime(&near);
@@ -296,7 +316,8 @@ impl Rule {
                 return Ok(());
             }
             seen += 1;
-            if seen > MAX_INSTANCES {
+            patience.instances = patience.instances.saturating_sub(1);
+            if seen > MAX_INSTANCES || patience.instances == 0 {
                 return Err(NotUnderstood);
             }
             if at >= from && !visit(at) {
@@ -357,3 +378,6 @@ fn until(value: &str, start: &Moment<'_>, zones: &Zones) -> Option<NaiveDateTime
     }
     local_to(start, &until, zones)
 }
+
+#[cfg(test)]
+mod tests;

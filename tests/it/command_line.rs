@@ -247,3 +247,89 @@ async fn mistakes_on_the_command_line_exit_with_2_and_mistakes_in_the_world_with
         assert!(code == 0 || !said.is_empty(), "{arguments:?} says nothing");
     }
 }
+
+const WEEKLY: &str =
+    "BEGIN:VEVENT\nUID:weekly@x\nDTSTART:20261102T020000Z\nRRULE:FREQ=WEEKLY;COUNT=8\nSUMMARY:Stand-up\nEND:VEVENT";
+const MOVED: &str =
+    "BEGIN:VEVENT\nUID:weekly@x\nRECURRENCE-ID:20261116T020000Z\nDTSTART:20261117T020000Z\nSUMMARY:Moved\nEND:VEVENT";
+
+fn rules(dir: &std::path::Path) -> (String, String) {
+    let (settings, file) = (dir.join("calferry.toml"), dir.join("work.ics"));
+    let toml = format!(
+        "state_dir = {:?}\n[source.work]\nurl = \"https://example.com/secret-a.ics\"\n[feed.me]\nsources = [\"work\"]\n\
+         [[feed.me.rule]]\nname = \"moved\"\nwhen = {{ summary = \"Moved\", recurring = true }}\ndrop = true\n\
+         [[feed.me.rule]]\nwhen = {{ summary = \"^Stand\" }}\nprefix = \"🚀 \"\n",
+        dir.join("state")
+    );
+    std::fs::write(&settings, toml).unwrap();
+    std::fs::write(&file, harness::ics(&[WEEKLY, MOVED])).unwrap();
+    (settings.display().to_string(), file.display().to_string())
+}
+
+#[tokio::test]
+async fn preview_lists_what_rules_make_of_every_event_in_words_and_as_json() {
+    let dir = tempfile::tempdir().unwrap();
+    let (settings, file) = rules(dir.path());
+    let preview = ["preview", "me", "--config", &settings, "--source-file", &file];
+    let (code, out, _) = run(&[&preview[..], &["--diff"]].concat()).await;
+    assert_eq!(code, 0);
+    let lines: Vec<_> = out.lines().map(str::trim_end).collect();
+    let expected = [
+        "feed me: 2 events; 0 kept as they are, 1 changed, 1 dropped",
+        "  moved: applied to 1",
+        "  rule 2: applied to 1",
+        "changed work  20261102T020000Z  Stand-up  ← rule 2",
+        "        -SUMMARY:Stand-up",
+        "        +SUMMARY:🚀 Stand-up",
+        "        +EXDATE:20261116T020000Z",
+        "dropped work  20261117T020000Z  Moved (instance of 20261116T020000Z)  ← moved",
+    ];
+    assert_eq!(lines, expected);
+    let (_, out, _) = run(&[&preview[..], &["--json"]].concat()).await;
+    let json: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((&json["changed"], &json["dropped"], &json["list"][1]["by"]), (&1.into(), &1.into(), &"moved".into()));
+    let (code, _, error) = run(&["preview", "you", "--config", &settings]).await;
+    assert!(code == 1 && error.contains("no feed named \"you\"; the feeds are: me"), "{error}");
+}
+
+#[tokio::test]
+async fn explain_tells_rule_by_rule_what_becomes_of_one_event() {
+    let dir = tempfile::tempdir().unwrap();
+    let (settings, file) = rules(dir.path());
+    let more = ["--config", &settings, "--source-file", &file];
+    let (code, out, _) = run(&[&["explain", "me", "weekly@x"], &more[..]].concat()).await;
+    assert_eq!(code, 0);
+    let lines: Vec<_> = out.lines().map(str::trim_end).collect();
+    let expected = [
+        "work  20261102T020000Z  Stand-up",
+        "  moved: does not apply",
+        "    yes recurring = true",
+        "    no  summary = \"Moved\"",
+        "  rule 2: applies",
+        "    yes summary = \"^Stand\"",
+        "  changed",
+        "    -SUMMARY:Stand-up",
+        "    +SUMMARY:🚀 Stand-up",
+        "    +EXDATE:20261116T020000Z",
+        "work  20261117T020000Z  Moved",
+        "  a changed instance: the one of 20261116T020000Z",
+        "  moved: applies",
+        "    yes recurring = true",
+        "    yes summary = \"Moved\"",
+        "  rule 2: not asked",
+        "  dropped by moved",
+    ];
+    assert_eq!(lines, expected);
+    let (code, _, error) = run(&[&["explain", "me", "nobody"], &more[..]].concat()).await;
+    assert!(code == 1 && error.contains("no event of feed me has the UID \"nobody\""), "{error}");
+}
+
+#[tokio::test]
+async fn several_files_are_published_as_one_feed() {
+    let dir = tempfile::tempdir().unwrap();
+    let (settings, file) = rules(dir.path());
+    let (code, out, _) = run(&["publish", "--feed", "me", "--config", &settings, &file, "--today", "2026-11-22"]).await;
+    assert!(code == 0 && out.contains("SUMMARY:🚀 Stand-up\r\nEXDATE:20261116T020000Z\r\n"), "{out}");
+    let (code, _, error) = run(&["publish", &file, &file]).await;
+    assert!(code == 1 && error.contains("--feed"), "{error}");
+}

@@ -9,6 +9,7 @@ mod connections;
 mod contract;
 mod harness;
 mod kills;
+mod merged;
 mod model;
 mod reload;
 mod rule_table;

@@ -83,7 +83,9 @@ def answered(word: str) -> Predicate:
 
 
 def length(event: Event) -> datetime.timedelta:
-    """How much time passes, whatever clocks show in between."""
+    """What it says of its length; else how much time passes, whatever clocks show in between."""
+    if "DURATION" in event:
+        return event["DURATION"].dt
     start, end = event.start, event.end
     if isinstance(start, datetime.datetime) and start.tzinfo is not None:
         start, end = start.astimezone(datetime.timezone.utc), end.astimezone(datetime.timezone.utc)

@@ -86,7 +86,7 @@ def assert_reads_as(text: bytes, head: dict, events: list[dict], alarms: bool) -
             assert [name for name, _, _ in within] == ["valarm"] * alarms, (reader, expected)
             for _, properties, none in within:
                 assert not none and sorted(name for name, _ in properties) == ["action", "description", "trigger", "uid"], reader
-                assert dict(properties)["description"] == (expected["summary"] if expected["summary"].strip() else "⏰"), reader
+                assert dict(properties)["description"] == expected["summary"] or not expected["summary"].strip(), reader
 
 
 def served(done: Published) -> bytes:
@@ -136,6 +136,16 @@ def test_no_text_of_upstream_gets_out_of_where_a_rule_copies_it():
         text = served(publish_feed(rule_that_copies(), {"one": upstream}, "2026-01-01"))
         assert_reads_as(text, OWN_HEAD, expected, alarms=True)
         TALLY["texts of upstream that rules copied"] += count * PER_EVENT
+
+
+TITLES = {"nothing": "", "a blank": " ", "NUL, and other controls": "\0", "blanks and controls": "\x1b \t", "a line break and controls": "\x7f\\n"}
+
+
+@pytest.mark.parametrize("title", TITLES.values(), ids=TITLES)
+def test_an_alarm_for_a_title_of_nothing_visible_says_something(title):
+    done = publish_feed('alarms = ["-5m"]\nprefix = { one = " " }', {"one": calendar(iter([[f"X-A:{'a' * 99}", f"SUMMARY:{title}"]]))}, "2026-01-01")
+    [alarm] = icalendar.Calendar.from_ical(served(done)).walk("VALARM")
+    assert str(alarm["DESCRIPTION"]).strip()
 
 
 # Texts that stand in settings

@@ -33,17 +33,8 @@ CALENDARS = {f"by hand, {name}": (series.calendar(events), "2026-04-10") for nam
 CALENDARS |= {"at random": (series.calendar(series.at_random(2026, 30)), "2026-04-10")}
 CALENDARS |= {path.name: (marked(path.read_bytes()), "2026-11-22") for path in sorted(FIXTURES.glob("*.ics"))}
 
-# What is known to come out wrong, by calendar and rules. Each must fail: mending calferry ends in taking its line out here.
-KNOWN: dict[tuple[str, str], str] = {}
-
-
-def case(name: str, rules: str):
-    reason = KNOWN.get((name, rules))
-    marks = [pytest.mark.xfail(strict=True, raises=AssertionError, reason=reason)] if reason else []
-    return pytest.param(name, rules, id=f"{name}: {rules}", marks=marks)
-
-
-EVERY_CASE = pytest.mark.parametrize("name, rules", [case(name, rules) for name in CALENDARS for rules in RULE_SETS])
+CASES = [pytest.param(name, rules, id=f"{name}: {rules}") for name in CALENDARS for rules in RULE_SETS]
+EVERY_CASE = pytest.mark.parametrize("name, rules", CASES)
 EVERY_CALENDAR = pytest.mark.parametrize("name", CALENDARS)
 
 

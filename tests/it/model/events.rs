@@ -10,7 +10,7 @@ pub(crate) const FIRST: NaiveDate = NaiveDate::from_ymd_opt(2026, 9, 20).unwrap(
 pub(crate) const LAST: NaiveDate = NaiveDate::from_ymd_opt(2027, 1, 31).unwrap();
 
 /// How a time is tied to the world.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Form {
     Utc,
     Zoned(Tz),
@@ -142,7 +142,7 @@ impl Event {
         let (mut starts, mut count) = (Vec::new(), 0);
         let first = self.start.date();
         let monday = first - Duration::days(first.weekday().num_days_from_monday().into());
-        for day in first.iter_days().take_while(|day| *day < LAST + Duration::days(40)) {
+        for day in first.iter_days().take_while(|day| *day < LAST + Duration::days(800)) {
             let days = (day - first).num_days();
             let weeks = (day - monday).num_days() / 7;
             let months = i64::from(day.year() - first.year()) * 12 + i64::from(day.month()) - i64::from(first.month());

@@ -2,7 +2,7 @@
 
 use chrono::{Duration, NaiveDateTime};
 
-use super::events::{Event, Every, Form, Instance, Source};
+use super::events::{Event, Every, Form, Instance, Source, When};
 use super::rules::{Feed, Gone, NAMES, Verdict};
 
 /// An event with what has been said of it.
@@ -20,6 +20,18 @@ struct Judged<'a> {
 impl Judged<'_> {
     fn stands(&self) -> bool {
         self.verdict.gone.is_none()
+    }
+
+    /// The instance in whose place it stands: in other sources it may be called by another zone's clocks.
+    fn replaces(&self) -> Option<When> {
+        Some(self.event.form.when(self.event.instead_of?))
+    }
+
+    /// When it takes place, but for where one of `others` stands in its place.
+    fn starts(&self, others: &[When]) -> Vec<NaiveDateTime> {
+        let mut starts = self.event.starts();
+        starts.retain(|start| !self.is_master() || !others.contains(&self.event.form.when(*start)));
+        starts
     }
 
     fn is_master(&self) -> bool {
@@ -70,13 +82,12 @@ fn settle(feed: &Feed, calendar: &Source, series: &mut [Judged<'_>]) {
             one.verdict.gone = Some(Gone::Otherwise);
         }
     }
-    let replaced: Vec<_> = series.iter().filter_map(|one| one.event.instead_of).collect();
+    let replaced: Vec<_> = series.iter().filter_map(Judged::replaces).collect();
     let inside = series.iter().filter(|one| one.stands()).any(|one| {
         let Event { form, takes, .. } = *one.event;
-        let starts = one.event.starts().into_iter().filter(|start| !one.is_master() || !replaced.contains(start));
-        one.verdict.kept || starts.clone().any(|start| feed.shows(calendar, form, start, takes))
+        one.verdict.kept || one.starts(&replaced).into_iter().any(|start| feed.shows(calendar, form, start, takes))
     });
-    if !inside {
+    if feed.window.is_some() && !inside {
         series.iter_mut().filter(|one| one.stands()).for_each(|one| one.verdict.gone = Some(Gone::Otherwise));
     }
     if let Some(master) = master.filter(|master| master.stands() && master.verdict.busy) {
@@ -89,8 +100,12 @@ fn settle(feed: &Feed, calendar: &Source, series: &mut [Judged<'_>]) {
     }
 }
 
+fn master<'a>(events: &[&mut Judged<'a>]) -> Option<Judged<'a>> {
+    events.iter().find(|event| event.is_master()).map(|event| Judged::clone(event))
+}
+
 /// Of the same event in both, the newest comes out; what shares no more than its UID gets another.
-fn merge(one: &mut [Judged<'_>], two: &mut [Judged<'_>]) {
+fn merge<'a>(one: &mut [Judged<'a>], two: &mut [Judged<'a>]) {
     let mut uids: Vec<_> = two.iter().filter(|event| event.stands()).map(|event| event.event.uid.clone()).collect();
     uids.dedup();
     for uid in uids {
@@ -101,8 +116,7 @@ fn merge(one: &mut [Judged<'_>], two: &mut [Judged<'_>]) {
             continue;
         }
         let age = |event: &Judged<'_>| (event.event.says.sequence, event.event.says.modified);
-        let master =
-            |events: &[&mut Judged<'_>]| events.iter().find(|event| event.is_master()).map(|event| (*event).clone());
+
         match (master(&one), master(&two)) {
             (Some(first), Some(second)) => {
                 let alike = first.event.title == second.event.title;
@@ -119,7 +133,8 @@ fn merge(one: &mut [Judged<'_>], two: &mut [Judged<'_>]) {
             (None, Some(_)) => yields(&mut one, &two),
             (None, None) => {
                 for first in &mut one {
-                    for second in two.iter_mut().filter(|second| second.event.instead_of == first.event.instead_of) {
+                    let id = first.replaces();
+                    for second in two.iter_mut().filter(|second| second.replaces() == id) {
                         let older = if age(second) > age(first) { &mut *first } else { second };
                         older.verdict.gone = Some(Gone::Otherwise);
                     }
@@ -131,7 +146,7 @@ fn merge(one: &mut [Judged<'_>], two: &mut [Judged<'_>]) {
 
 fn yields(events: &mut [&mut Judged<'_>], to: &[&mut Judged<'_>]) {
     for event in events {
-        if to.iter().any(|other| other.event.instead_of == event.event.instead_of) {
+        if to.iter().any(|other| other.replaces() == event.replaces()) {
             event.verdict.gone = Some(Gone::Otherwise);
         }
     }
@@ -144,8 +159,7 @@ fn shown(feed: &Feed, one: &Judged<'_>, all: &[Judged<'_>]) -> Vec<Instance> {
             && (other.source == one.source || other.stands() && other.renamed == one.renamed)
     };
     let siblings = all.iter().filter(of_series);
-    let replaced: Vec<_> = siblings.filter_map(|other| other.event.instead_of).collect();
-    let starts = one.event.starts().into_iter().filter(|start| !one.is_master() || !replaced.contains(start));
+    let replaced: Vec<_> = siblings.filter_map(Judged::replaces).collect();
     let prefix = if feed.prefixes { ["[1] ", "[2] "][one.source] } else { "" };
     let uid = match (one.hashed, one.renamed) {
         (true, _) => "hashed".to_owned(),
@@ -163,7 +177,7 @@ fn shown(feed: &Feed, one: &Judged<'_>, all: &[Judged<'_>]) -> Vec<Instance> {
         takes: one.event.takes.num_minutes(),
         title: format!("{prefix}{}", one.verdict.title),
     };
-    starts.map(instance).collect()
+    one.starts(&replaced).into_iter().map(instance).collect()
 }
 
 /// Days move by whole days only, and a series on a day of the month stays on it.
