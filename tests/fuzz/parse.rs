@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use calferry::calendar::{
     Calendar, ContentLine, Declared, Entry, Form, Kind, Limits, Moment, Patience, Property, Recurrence, Zones,
-    escape_text, fold, local_to, mend, parse_duration, unescape_text, unfold, vtimezone,
+    escape_text, fold, iana, local_to, mend, parse_duration, unescape_text, unfold, vtimezone,
 };
 use calferry::feed::{MeetingHosts, meeting_link, mended};
 use chrono::{Duration, NaiveDate, NaiveDateTime};
@@ -107,6 +107,11 @@ fn reads_line(line: &ContentLine<'_>) {
 fn declarations(calendar: &Calendar<'_>) {
     let zones = calendar.components().iter().enumerate().filter(|(_, component)| component.kind == Kind::Other);
     let mut first: Option<Declared> = None;
+    let mut names = calendar.lines().iter().filter(|line| line.property() == Property::Tzid);
+    let name = names.next().map(|line| ContentLine::of(calendar, line));
+    if let Some((name, tz)) = name.and_then(|name| Some((name.text().into_owned(), iana(&name.text())?))) {
+        declares_itself(tz, &name);
+    }
     for (index, _) in zones.take(16) {
         let Some(declared) = Declared::read(calendar, index) else { continue };
         for year in [1, 1899, 1970, 2026, 2100, 2101, 9999] {
@@ -122,9 +127,6 @@ fn declarations(calendar: &Calendar<'_>) {
             declared.same_rules(first, 1990..=2030),
             "sameness has a direction"
         );
-        if let Some(tz) = calferry::calendar::iana(declared.tzid()) {
-            declares_itself(tz, declared.tzid());
-        }
     }
 }
 
@@ -164,7 +166,8 @@ fn reads_entry(entry: &Entry<'_, '_>, zones: &Zones, patience: &mut Patience) {
 
 /// What is said of a series in two ways is the same.
 fn follows(recurrence: &Recurrence, start: NaiveDateTime, patience: &mut Patience) {
-    let windows = [(start, start + Duration::days(40)), (day(2026, 11, 1), day(2027, 2, 1)), (day(1990, 1, 1), start)];
+    let later = start + Duration::days(3660);
+    let windows = [(start, start + Duration::days(40)), (later, later + Duration::days(20)), (day(1, 1, 1), start)];
     for (from, to) in windows {
         let (occurs, starts) = (recurrence.occurs(from, to, patience), recurrence.starts(from, to, patience));
         if let (Ok(occurs), Ok(starts)) = (occurs, starts) {

@@ -87,7 +87,7 @@ def test_a_changed_instance_alone_in_one_source_takes_its_place_in_the_series_of
 
 
 ZONE = """BEGIN:VTIMEZONE
-TZID:Customized Time Zone
+TZID:Zone of two calendars
 BEGIN:STANDARD
 DTSTART:19700101T000000
 TZOFFSETFROM:{0}
@@ -98,7 +98,7 @@ END:VTIMEZONE
 
 
 def test_two_zones_of_one_name_stay_two():
-    event = "DTSTART;TZID=Customized Time Zone:20260501T100000|DURATION:PT1H|RRULE:FREQ=DAILY;COUNT=3|EXDATE;TZID=Customized Time Zone:20260502T100000"
+    event = "DTSTART;TZID=Zone of two calendars:20260501T100000|DURATION:PT1H|RRULE:FREQ=DAILY;COUNT=3|EXDATE;TZID=Zone of two calendars:20260502T100000"
     one = numbered(series.calendar({"x": [event]}, ZONE.format("+0130")), "a")
     two = numbered(series.calendar({"y": [event]}, ZONE.format("-0500")), "b")
     text = merged(one=one, two=two)
