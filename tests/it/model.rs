@@ -49,7 +49,8 @@ fn agrees(feed: &Feed) -> Result<(), TestCaseError> {
     let text = String::from_utf8(out).unwrap();
     let parsed = calcard::icalendar::ICalendar::parse(&text);
     prop_assert!(parsed.is_ok(), "calcard cannot read it: {text}");
-    let (expected, found) = (settle::instances(feed), reader::instances(&text));
+    let Some(expected) = settle::instances(feed) else { return Ok(()) };
+    let found = reader::instances(&text);
     let sources: String = texts.iter().map(|(_, text)| String::from_utf8_lossy(text)).collect();
     prop_assert!(
         expected == found,

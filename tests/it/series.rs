@@ -254,3 +254,23 @@ fn doing_nothing_changes_no_byte() {
                 [[feed.me.rule]]\nstrip = [\"X-NOBODY\"]\n[[feed.me.rule]]\nreplace = { field = \"summary\", pattern = \"zzz\", with = \"\" }";
     assert_eq!(published(&[("one", google)], &recipe(idle)), plain);
 }
+
+#[test]
+fn of_a_calendar_from_which_one_event_is_dropped_every_other_line_is_the_same() {
+    let google: &[u8] = include_bytes!("../fixtures/google_zoom.ics");
+    let raw = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    let plain = raw(published(&[("one", google)], &recipe("")));
+    let uids: Vec<_> = plain.lines().filter_map(|line| line.strip_prefix("UID:")).collect();
+    let mut dropped = 0;
+    for uid in uids.iter().filter(|uid| uids.iter().filter(|other| other == uid).count() == 1) {
+        let rule = format!("[[feed.me.rule]]\nwhen = {{ uid = '^{}$' }}\ndrop = true", uid.replace('.', "\\."));
+        let out = raw(published(&[("one", google)], &recipe(&rule)));
+        let event = |event: &&str| !event.contains(&format!("\r\nUID:{uid}\r\n"));
+        let rest: Vec<_> = plain.split("BEGIN:VEVENT").filter(event).collect();
+        let end =
+            if plain.split("BEGIN:VEVENT").last().is_some_and(|last| !event(&last)) { "END:VCALENDAR\r\n" } else { "" };
+        assert_eq!(out, rest.join("BEGIN:VEVENT") + end, "{uid}");
+        dropped += 1;
+    }
+    assert!(dropped > 8);
+}

@@ -20,7 +20,8 @@ def text(chance: random.Random) -> str:
         return chance.choice(LINE_BREAKS)
     if kind < 0.2:
         # Any characters there are, surrogates aside: those are none.
-        return "".join(chr(chance.choice([chance.randrange(0x100), chance.randrange(0xD800), chance.randrange(0xE000, 0x110000)])) for _ in range(chance.randrange(1, 12)))
+        ranges = [(0, 0x100), (0, 0xD800), (0xE000, 0x110000)]
+        return "".join(chr(chance.randrange(*chance.choice(ranges))) for _ in range(chance.randrange(1, 12)))
     if kind < 0.2005:
         return chance.choice(PIECES) * chance.randrange(1_000, 20_000)
     found = "".join(chance.choices(PIECES, k=chance.randrange(1, 9)))

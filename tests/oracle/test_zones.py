@@ -10,7 +10,6 @@ from icalendar.timezone.windows_to_olson import WINDOWS_TO_OLSON
 import expansion
 import reading
 import series
-from corpus import with_fate
 from findings import REMARKS, TALLY
 from program import publish_file, publish_file_for_every_client, run
 from test_readers import SECONDS_TO_EXPAND, deadline, windows

@@ -100,11 +100,10 @@ impl Date {
     pub fn when(self, today: NaiveDate) -> NaiveDate {
         match self {
             Self::On(date) => date,
-            Self::FromToday(days) => today.checked_add_signed(Duration::days(days)).unwrap_or(if days < 0 {
-                NaiveDate::MIN
-            } else {
-                NaiveDate::MAX
-            }),
+            Self::FromToday(days) => {
+                let there = Duration::try_days(days).and_then(|by| today.checked_add_signed(by));
+                there.unwrap_or(if days < 0 { NaiveDate::MIN } else { NaiveDate::MAX })
+            }
         }
     }
 }

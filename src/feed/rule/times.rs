@@ -1,7 +1,7 @@
 //! Moving an event in time, and saying in which zone its floating times are: on the lines as they are written, so that
 //! what a time is (a date, floating, in a zone) stays what it is.
 
-use chrono::Duration;
+use chrono::{Datelike, Duration};
 use chrono_tz::Tz;
 
 use crate::calendar::{ContentLine, Form, Moment, Zone};
@@ -56,7 +56,9 @@ impl Times {
     fn shift(&self, moment: &mut Moment<'_>) {
         let by = if moment.is_date() { Duration::days(self.shift.num_days()) } else { self.shift };
         if !moment.is_date() || by == self.shift {
-            moment.local = moment.local.checked_add_signed(by).unwrap_or(moment.local);
+            // A year of five digits cannot be written.
+            let moved = moment.local.checked_add_signed(by).filter(|moved| (0..=9999).contains(&moved.year()));
+            moment.local = moved.unwrap_or(moment.local);
         }
     }
 

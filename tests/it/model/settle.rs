@@ -39,23 +39,47 @@ impl Judged<'_> {
     }
 }
 
-/// All that comes out, sorted.
-pub(crate) fn instances(feed: &Feed) -> Vec<Instance> {
+/// All that comes out, sorted; `None` if nothing says what it should be.
+pub(crate) fn instances(feed: &Feed) -> Option<Vec<Instance>> {
     let mut judged: Vec<Vec<Judged<'_>>> = (0..feed.sources.len()).map(|source| judge(feed, source)).collect();
     if let [one, two] = judged.as_mut_slice() {
         merge(one, two);
     }
     let all: Vec<_> = judged.concat();
+    if all.iter().filter(|one| one.stands() && !one.is_master()).any(|one| is_torn(one, &all)) {
+        return None;
+    }
     let mut instances: Vec<_> = all.iter().filter(|one| one.stands()).flat_map(|one| shown(feed, one, &all)).collect();
     instances.retain(|instance| instance.begins.is_near());
     instances.sort();
-    instances
+    Some(instances)
+}
+
+/// Whether rules do one thing to an instance and another to its series, and the series is another source's: rules speak of
+/// one source's events.
+fn is_torn(instance: &Judged<'_>, all: &[Judged<'_>]) -> bool {
+    let masters = all.iter().filter(|one| one.is_master() && one.event.uid == instance.event.uid);
+    let masters: Vec<_> = masters.filter(|one| one.stands() || one.source == instance.source).collect();
+    let done = |one: &Judged<'_>| (one.verdict.shift, one.verdict.pin, one.hashed);
+    let abroad = masters.iter().any(|master| master.source != instance.source);
+    abroad && masters.iter().any(|master| done(master) != done(instance)) || is_named_otherwise(instance, all)
+}
+
+/// Whether another source names the same instance by other clocks, or another by the same.
+fn is_named_otherwise(instance: &Judged<'_>, all: &[Judged<'_>]) -> bool {
+    let others = all.iter().filter(|other| other.source != instance.source && other.event.uid == instance.event.uid);
+    let mut others = others.filter(|other| other.event.form != instance.event.form);
+    others.any(|other| {
+        let same_clocks = other.event.instead_of == instance.event.instead_of;
+        !other.is_master() && (other.replaces() == instance.replaces() || same_clocks)
+    })
 }
 
 fn judge(feed: &Feed, source: usize) -> Vec<Judged<'_>> {
     let calendar = &feed.sources[source];
     let judge = |event| {
-        let verdict = feed.judge(event, NAMES[source], calendar);
+        let mut verdict = feed.judge(event, NAMES[source], calendar);
+        verdict.pin = verdict.pin.or(calendar.zone.filter(|_| feed.pins_floating));
         let hashed = verdict.busy;
         Judged { event, verdict, hashed, renamed: false, source }
     };
@@ -116,7 +140,6 @@ fn merge<'a>(one: &mut [Judged<'a>], two: &mut [Judged<'a>]) {
             continue;
         }
         let age = |event: &Judged<'_>| (event.event.says.sequence, event.event.says.modified);
-
         match (master(&one), master(&two)) {
             (Some(first), Some(second)) => {
                 let alike = first.event.title == second.event.title;
@@ -166,8 +189,7 @@ fn shown(feed: &Feed, one: &Judged<'_>, all: &[Judged<'_>]) -> Vec<Instance> {
         (_, true) => format!("{} renamed", one.event.uid),
         _ => one.event.uid.clone(),
     };
-    let pin = one.verdict.pin.or(feed.sources[one.source].zone.filter(|_| feed.pins_floating));
-    let form = match (one.event.form, pin) {
+    let form = match (one.event.form, one.verdict.pin) {
         (Form::Floating, Some(zone)) => Form::Zoned(zone),
         (form, _) => form,
     };
