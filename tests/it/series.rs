@@ -260,7 +260,9 @@ fn of_a_calendar_from_which_one_event_is_dropped_every_other_line_is_the_same() 
     let google: &[u8] = include_bytes!("../fixtures/google_zoom.ics");
     let raw = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     let plain = raw(published(&[("one", google)], &recipe("")));
-    let uids: Vec<_> = plain.lines().filter_map(|line| line.strip_prefix("UID:")).collect();
+    // Those on one physical line.
+    let uids: Vec<_> =
+        plain.lines().filter_map(|line| line.strip_prefix("UID:")).filter(|uid| uid.len() < 60).collect();
     let mut dropped = 0;
     for uid in uids.iter().filter(|uid| uids.iter().filter(|other| other == uid).count() == 1) {
         let rule = format!("[[feed.me.rule]]\nwhen = {{ uid = '^{}$' }}\ndrop = true", uid.replace('.', "\\."));
