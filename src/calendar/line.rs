@@ -67,6 +67,11 @@ impl<'text> ContentLine<'text> {
         self.unfolded.get(..self.name_end).unwrap_or_default()
     }
 
+    /// The line, unfolded.
+    pub fn whole(&self) -> &[u8] {
+        &self.unfolded
+    }
+
     /// Name and parameters: everything before the colon.
     pub fn head(&self) -> &[u8] {
         self.unfolded.get(..self.value_start.saturating_sub(1)).unwrap_or_default()

@@ -8,7 +8,9 @@ use chrono::Duration;
 
 use super::rule::{Hidden, Judgement, Reason, Rules, Surroundings, Times, Verdict, start};
 use super::window::Span;
-use crate::calendar::{Calendar, ContentLine, Entry, Form, Moment, Patience, Property, Recurrence, Zones, local_to};
+use crate::calendar::{
+    Calendar, ContentLine, Entry, Form, Moment, Patience, Property, Recurrence, Zone, Zones, local_to,
+};
 
 /// An event with what has been said of it.
 #[derive(Debug)]
@@ -119,7 +121,14 @@ impl Settle<'_> {
         {
             let rules = event.entry.all(Property::Rrule);
             let rules: Vec<_> = rules.map(|(_, line)| ContentLine::of(event.entry.calendar(), line)).collect();
-            *times = times.of_series(&start, &rules);
+            let clocks = match &start.form {
+                Form::Zoned(tzid) => match self.around.zones.find(tzid).as_deref() {
+                    Some(Zone::Iana(zone)) => Some(*zone),
+                    _ => None,
+                },
+                _ => None,
+            };
+            *times = times.of_series(&start, clocks, &rules);
         }
     }
 
@@ -161,14 +170,19 @@ impl Settle<'_> {
         }
     }
 
-    /// Instances are named by the times of their master, so they follow it.
+    /// Instances are named by the times of their master, so they follow it; where it cannot move, neither do they.
     fn move_together(&self, events: &mut [Judged<'_, '_>], series: &Series) {
-        let mut of_master = None;
+        let (mut of_master, mut stuck) = (None, false);
         for index in series.masters.iter().chain(&series.overrides) {
             let Some(event) = events.get_mut(*index) else { continue };
+            let wanted = event.judgement.draft.times.shift;
+            if stuck {
+                event.judgement.draft.times.shift = Duration::zero();
+            }
             self.follow(event);
             let times = event.judgement.draft.times;
             if event.recurrence_id.is_none() {
+                stuck |= times.shift != wanted;
                 of_master = of_master.or(Some(times));
             } else if let Some(series_times) = of_master.filter(|of_master| *of_master != times) {
                 event.judgement.draft.series_times = Some(series_times);

@@ -4,8 +4,8 @@
 use std::borrow::Cow;
 
 use calferry::calendar::{
-    Calendar, ContentLine, Declared, Entry, Form, Kind, Limits, Moment, Patience, Property, Recurrence, Zones,
-    escape_text, fold, iana, local_to, mend, parse_duration, unescape_text, unfold, vtimezone,
+    Calendar, ContentLine, Declared, Entry, Form, Kind, Limits, Malformed, Moment, Patience, Property, Recurrence,
+    Zones, escape_text, fold, iana, local_to, mend, parse_duration, unescape_text, unfold, vtimezone,
 };
 use calferry::feed::{MeetingHosts, meeting_link, mended};
 use chrono::{Duration, NaiveDate, NaiveDateTime};
@@ -16,7 +16,7 @@ fuzz_target!(|text: &[u8]| {
     refuses_within_limits(text);
     let Ok(calendar) = Calendar::scan(text, &Limits::default()) else { return };
     let once = mended(&calendar);
-    let again = Calendar::scan(&once, &Limits::default()).expect("what is mended is a calendar");
+    let again = Calendar::scan(&once, &Limits::NONE).expect("what is mended is a calendar");
     assert_eq!(mended(&again), once, "mending twice changes something");
     only_what_is_wrong_changes(&calendar, &again);
     earlier_copies_and_secrets(&calendar, &again);
@@ -40,7 +40,9 @@ fn refuses_within_limits(text: &[u8]) {
     if let Ok(calendar) = &narrow {
         assert!(calendar.lines().len() <= 64 && calendar.components().len() <= 8, "limits hold");
         let once = mended(calendar);
-        assert!(Calendar::scan(&once, &small).is_ok(), "what is mended passes the limits that the text has passed");
+        // Without the lines that are left out, those that were broken before may be most.
+        let passes = !matches!(Calendar::scan(&once, &small), Err(again) if again != Malformed::WrongCharset);
+        assert!(passes, "what is mended passes the limits that the text has passed");
     }
     assert!(narrow.is_err() || wide.is_ok(), "small limits let through what none refuse");
 }

@@ -34,8 +34,7 @@ fn differences(expected: &[Instance], found: &[Instance]) -> String {
             None => extra.push(instance),
         }
     }
-    left.iter().map(|instance| format!("missing {instance:?}\n")).collect::<String>()
-        + &extra.iter().map(|instance| format!("too much {instance:?}\n")).collect::<String>()
+    format!("missing {left:#?}\ntoo much {extra:#?}")
 }
 
 fn agrees(feed: &Feed) -> Result<(), TestCaseError> {

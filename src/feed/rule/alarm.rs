@@ -55,7 +55,8 @@ impl Alarm {
         let hash = hasher.finalize().to_hex();
         let uid = hash.get(..32).unwrap_or_default();
         // RFC 5545 wants a DESCRIPTION, and an empty one shows as an empty box.
-        let words = if words.trim().is_empty() { "⏰" } else { words };
+        let blank = words.chars().all(|char| char.is_whitespace() || char.is_control());
+        let words = if blank { "⏰" } else { words };
         out.extend_from_slice(b"BEGIN:VALARM\r\n");
         // RFC 9074 §4
         push_line("UID", uid, out);

@@ -71,9 +71,6 @@ impl Draft {
     }
 
     fn fate(&self, entry: &Entry<'_, '_>, index: usize, line: &Line, written: &mut [bool]) -> Fate {
-        if let Some((_, new)) = self.lines.iter().find(|(at, _)| *at == index) {
-            return Fate::Becomes(new.clone());
-        }
         let property = line.property();
         for ((field, texts), written) in self.texts.iter().zip(written) {
             let known = field.is(property);
@@ -93,39 +90,40 @@ impl Draft {
         if self.busy && !tells_nothing(entry, line) || self.strips().any(|strip| strip.means_line(entry, line)) {
             return Fate::Goes;
         }
+        if let Some((_, new)) = self.lines.iter().find(|(at, _)| *at == index) {
+            return Fate::Becomes(new.clone());
+        }
         self.timed(entry, property, line)
     }
 
     /// What becomes of a line that says what the event is or when.
     fn timed(&self, entry: &Entry<'_, '_>, property: Property, line: &Line) -> Fate {
-        let content = || ContentLine::of(entry.calendar(), line);
-        let fresh = Times::default();
-        let own = &self.times;
-        let of_series = self.series_times.as_ref().unwrap_or(own);
-        let (times, is_time) = match property {
-            Property::Dtstart | Property::Dtend | Property::Due | Property::Rdate | Property::Exdate => (own, true),
-            Property::RecurrenceId => (of_series, true),
-            _ => (&fresh, false),
-        };
-        let mut new = Vec::with_capacity(96);
-        match property {
-            Property::Uid if self.uid.is_some() => {
-                let uid = self.uid.as_deref().unwrap_or_default();
-                fold(&[content().head(), b":", uid].concat(), &mut new);
-            }
-            Property::Rrule if self.until.is_some() || *own != Times::default() => {
-                fold(&moved_rule(&content(), own, self.until.as_deref()), &mut new);
-            }
-            _ if is_time && *times != Times::default() => {
-                let line = content();
-                let moved = times.apply(&line);
-                if moved == [line.head(), b":", line.value()].concat() {
-                    return Fate::Stays;
-                }
-                fold(&moved, &mut new);
-            }
-            _ => return Fate::Stays,
+        let mut content = ContentLine::of(entry.calendar(), line);
+        let before = content.clone();
+        if self.busy {
+            content = without_remarks(&content);
         }
+        let own = &self.times;
+        let times = if property == Property::RecurrenceId { self.series_times.as_ref().unwrap_or(own) } else { own };
+        let line = match property {
+            Property::Uid => match &self.uid {
+                Some(uid) => [content.head(), b":", uid].concat(),
+                None => content.whole().to_vec(),
+            },
+            Property::Rrule => moved_rule(&content, own, self.until.as_deref()),
+            Property::Dtstart
+            | Property::Dtend
+            | Property::Due
+            | Property::Rdate
+            | Property::Exdate
+            | Property::RecurrenceId => times.apply(&content),
+            _ => content.whole().to_vec(),
+        };
+        if line == before.whole() {
+            return Fate::Stays;
+        }
+        let mut new = Vec::with_capacity(line.len() + 8);
+        fold(&line, &mut new);
         Fate::Becomes(new)
     }
 
@@ -178,6 +176,17 @@ fn write(field: &Field, texts: &[Text], out: &mut Vec<u8>) {
     for text in texts {
         field.line(text.head.as_deref(), [text.text.as_str()], out);
     }
+}
+
+/// The line without the parameters that say more than when it is: anybody may have written anything there.
+fn without_remarks(line: &ContentLine<'_>) -> ContentLine<'static> {
+    let mut head = line.name().to_vec();
+    for (name, value) in line.parameters() {
+        if [&b"TZID"[..], b"VALUE", b"RANGE"].iter().any(|known| name.eq_ignore_ascii_case(known)) {
+            head.extend_from_slice(&[b";", name, b"=", value].concat());
+        }
+    }
+    ContentLine::new(&head, line.value())
 }
 
 /// Whether a line says no more than when somebody is busy. Everything that is not known to be harmless tells.

@@ -13,13 +13,15 @@ pub struct Times {
     pub shift: Duration,
     /// By that its days move by so many: rules that name weekdays follow.
     pub days: i64,
+    /// By the clocks of this zone, also what is written in UTC: across a change of clocks that is another instant.
+    pub clocks: Option<Tz>,
     /// Floating times are those of this zone.
     pub pin: Option<Tz>,
 }
 
 impl Default for Times {
     fn default() -> Self {
-        Self { shift: Duration::zero(), days: 0, pin: None }
+        Self { shift: Duration::zero(), days: 0, clocks: None, pin: None }
     }
 }
 
@@ -56,23 +58,27 @@ impl Times {
     fn shift(&self, moment: &mut Moment<'_>) {
         let by = if moment.is_date() { Duration::days(self.shift.num_days()) } else { self.shift };
         if !moment.is_date() || by == self.shift {
+            let clocks = self.clocks.filter(|_| moment.form == Form::Utc).map(Zone::Iana);
+            let moved = match &clocks {
+                Some(zone) => zone.to_local(moment.local).and_then(|local| zone.to_utc(local.checked_add_signed(by)?)),
+                None => moment.local.checked_add_signed(by),
+            };
             // A year of five digits cannot be written.
-            let moved = moment.local.checked_add_signed(by).filter(|moved| (0..=9999).contains(&moved.year()));
-            moment.local = moved.unwrap_or(moment.local);
+            moment.local = moved.filter(|moved| (0..=9999).contains(&moved.year())).unwrap_or(moment.local);
         }
     }
 
     /// How an event moves that starts at `start` and recurs by `rules`; not at all if its rules could not follow, because
     /// they name days of the month or hours of the day.
     #[must_use]
-    pub fn of_series(self, start: &Moment<'_>, rules: &[ContentLine<'_>]) -> Self {
+    pub fn of_series(self, start: &Moment<'_>, clocks: Option<Tz>, rules: &[ContentLine<'_>]) -> Self {
         let mut moved = start.clone();
         self.shift(&mut moved);
         let days = (moved.local.date() - start.local.date()).num_days();
         let shift = if self.suits(days, rules) { self.shift } else { Duration::zero() };
         // Only a rule needs to know.
         let days = if rules.is_empty() || shift.is_zero() { 0 } else { days };
-        Self { shift, days, ..self }
+        Self { shift, days, clocks: clocks.filter(|_| !shift.is_zero()), ..self }
     }
 
     fn suits(&self, days: i64, rules: &[ContentLine<'_>]) -> bool {

@@ -221,7 +221,7 @@ impl Feed {
                     return verdict;
                 }
                 Does::Busy(title) => (verdict.busy, verdict.title) = (true, title.to_owned()),
-                Does::Set(title) => title.replace("{summary}", &verdict.title).clone_into(&mut verdict.title),
+                Does::Set(title) => verdict.title = title.replace("{summary}", &verdict.title),
                 Does::Prefix(text) => verdict.title.insert_str(0, text),
                 Does::Suffix(text) => verdict.title.push_str(text),
                 Does::Shift(minutes) => verdict.shift += Duration::minutes(minutes),

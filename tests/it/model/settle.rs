@@ -120,7 +120,9 @@ fn settle(feed: &Feed, calendar: &Source, series: &mut [Judged<'_>]) {
         }
     }
     if series.iter().any(|one| one.stands() && one.verdict.busy) {
-        series.iter_mut().for_each(|one| one.hashed = true);
+        for one in series.iter_mut() {
+            one.hashed = true;
+        }
     }
 }
 
@@ -145,10 +147,14 @@ fn merge<'a>(one: &mut [Judged<'a>], two: &mut [Judged<'a>]) {
                 let alike = first.event.title == second.event.title;
                 let at = |event: &Event| (event.form, event.start);
                 if !alike && at(first.event) != at(second.event) {
-                    two.iter_mut().for_each(|event| event.renamed = true);
+                    for event in &mut two {
+                        event.renamed = true;
+                    }
                 } else {
                     let older = if age(&second) > age(&first) { &mut one } else { &mut two };
-                    older.iter_mut().for_each(|event| event.verdict.gone = Some(Gone::Otherwise));
+                    for event in older {
+                        event.verdict.gone = Some(Gone::Otherwise);
+                    }
                 }
             }
             // Instances that the other lacks are added to its own.
@@ -158,7 +164,7 @@ fn merge<'a>(one: &mut [Judged<'a>], two: &mut [Judged<'a>]) {
                 for first in &mut one {
                     let id = first.replaces();
                     for second in two.iter_mut().filter(|second| second.replaces() == id) {
-                        let older = if age(second) > age(first) { &mut *first } else { second };
+                        let older = if age(second) > age(first) { &mut **first } else { &mut **second };
                         older.verdict.gone = Some(Gone::Otherwise);
                     }
                 }
