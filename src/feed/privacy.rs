@@ -18,9 +18,8 @@ const WITH_ADDRESSES: [&[u8]; 9] = [
     b"X-DIRECTORY-URI",
 ];
 
-/// Gives attendees and organizers of `entry` addresses that are nobody's, but for those of `me`: a phone looks for its
-/// owner's answer among them. Names stay, unless they are addresses.
-pub(super) fn anonymise(entry: &Entry<'_, '_>, me: &[String], key: &[u8; 32], draft: &mut Draft) {
+/// Gives attendees and organizers of `entry` addresses that are nobody's. Names stay, unless they are addresses.
+pub(super) fn anonymise(entry: &Entry<'_, '_>, key: &[u8; 32], draft: &mut Draft) {
     if draft.is_busy() {
         return;
     }
@@ -28,29 +27,19 @@ pub(super) fn anonymise(entry: &Entry<'_, '_>, me: &[String], key: &[u8; 32], dr
         entry.lines().filter(|(_, line)| matches!(line.property(), Property::Attendee | Property::Organizer))
     {
         let line = ContentLine::of(entry.calendar(), line);
-        let address = without_mailto(&line.text()).to_lowercase();
-        let is_me = me.contains(&address);
         let mut new = line.name().to_vec();
         for (name, value) in line.parameters() {
             let is_address = value.contains(&b'@') || WITH_ADDRESSES.iter().any(|with| name.eq_ignore_ascii_case(with));
-            if !is_address || is_me && value.to_ascii_lowercase() == address.as_bytes() {
+            if !is_address {
                 new.extend_from_slice(&[b";", name, b"=", value].concat());
             }
         }
-        if is_me {
-            new.extend_from_slice(&[b":", line.value()].concat());
-            push(index, &new, draft);
-            continue;
-        }
+        let address = without_mailto(&line.text()).to_lowercase();
         new.extend_from_slice(format!(":mailto:{}@anonymous.invalid", name_of(key, address.as_bytes())).as_bytes());
-        push(index, &new, draft);
+        let mut folded = Vec::with_capacity(new.len() + 8);
+        fold(&new, &mut folded);
+        draft.lines.push((index, folded));
     }
-}
-
-fn push(index: usize, line: &[u8], draft: &mut Draft) {
-    let mut folded = Vec::with_capacity(line.len() + 8);
-    fold(line, &mut folded);
-    draft.lines.push((index, folded));
 }
 
 /// What stands for the UID `uid`.

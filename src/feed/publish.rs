@@ -271,7 +271,7 @@ impl<S: FnMut(&Seen<'_, '_, '_>)> Outcome<'_, S> {
             draft.change_title(entry, |title| format!("{prefix}{title}"));
         }
         if rules.anonymise {
-            privacy::anonymise(entry, &rules.me, &self.now.key, draft);
+            privacy::anonymise(entry, &self.now.key, draft);
         }
         let timed = || super::rule::start(entry).is_some_and(|start| !start.is_date());
         if !rules.alarms.is_empty() && entry.is_event() && !draft.has_alarm(entry) && timed() {

@@ -106,6 +106,11 @@ fn settle(feed: &Feed, calendar: &Source, series: &mut [Judged<'_>]) {
             one.verdict.gone = Some(Gone::Otherwise);
         }
     }
+    if master.as_ref().is_some_and(stays_put) {
+        for one in series.iter_mut() {
+            one.verdict.shift = Duration::zero();
+        }
+    }
     let replaced: Vec<_> = series.iter().filter_map(Judged::replaces).collect();
     let inside = series.iter().filter(|one| one.stands()).any(|one| {
         let Event { form, takes, .. } = *one.event;
@@ -128,6 +133,12 @@ fn settle(feed: &Feed, calendar: &Source, series: &mut [Judged<'_>]) {
 
 fn master<'a>(events: &[&mut Judged<'a>]) -> Option<Judged<'a>> {
     events.iter().find(|event| event.is_master()).map(|event| Judged::clone(event))
+}
+
+/// A series on a day of the month cannot move to another day.
+fn stays_put(master: &Judged<'_>) -> bool {
+    let monthly = master.event.repeat.is_some_and(|repeat| repeat.every == Every::Month);
+    monthly && moved(master, master.event.start).date() != master.event.start.date()
 }
 
 /// Of the same event in both, the newest comes out; what shares no more than its UID gets another.
@@ -208,11 +219,9 @@ fn shown(feed: &Feed, one: &Judged<'_>, all: &[Judged<'_>]) -> Vec<Instance> {
     one.starts(&replaced).into_iter().map(instance).collect()
 }
 
-/// Days move by whole days only, and a series on a day of the month stays on it.
+/// Days move by whole days only.
 fn moved(one: &Judged<'_>, start: NaiveDateTime) -> NaiveDateTime {
     let by = one.verdict.shift;
     let whole = by == Duration::days(by.num_days());
-    let other_day = (one.event.start + by).date() != one.event.start.date();
-    let monthly = one.event.repeat.is_some_and(|repeat| repeat.every == Every::Month);
-    if (one.event.form == Form::Date && !whole) || (monthly && other_day) { start } else { start + by }
+    if one.event.form == Form::Date && !whole { start } else { start + by }
 }
