@@ -266,6 +266,15 @@ mod tests {
         }
     }
 
+    #[test]
+    fn every_line_end_that_any_reader_knows_is_escaped_or_gone() {
+        assert_eq!(
+            escape_text("a\r\nb\nc\rd\u{2028}e\u{2029}f\u{85}g\u{b}h\u{c}i\0j\tk"),
+            "a\\nb\\nc\\nd\\ne\\nf\\nghij\tk"
+        );
+        assert_eq!(escape_text("日程；1,2;3\\n"), "日程；1\\,2\\;3\\\\n");
+    }
+
     proptest! {
         #[test]
         fn folding_is_undone_by_unfolding_and_keeps_characters_whole(text in "\\PC{0,400}") {

@@ -4,7 +4,7 @@ use calferry::feed::{Circumstances, Copy};
 use chrono::Days;
 
 use super::harness::program::Program;
-use super::harness::upstream::{Upstream, answer, calendar};
+use super::harness::upstream::{Act, Upstream, answer, calendar};
 use super::harness::{self, TODAY, eventually, ics, published, recipe};
 
 fn toml(upstream: &Upstream, feed: &str) -> String {
@@ -53,10 +53,17 @@ async fn a_source_without_a_copy_is_left_out_until_it_has_one_and_health_says_so
 #[tokio::test]
 async fn the_first_request_waits_for_all_sources_and_not_only_for_the_quickest() {
     let upstream = Upstream::start().await;
+    let gate = std::sync::Arc::new(tokio::sync::Semaphore::new(0));
+    let Act::Say(second) = calendar(named("second")) else { unreachable!("it says it at once") };
     upstream.on("/one.ics", calendar(named("first")));
-    upstream.on("/two.ics", calendar(named("second")));
+    upstream.on("/two.ics", Act::WaitAndSay(std::sync::Arc::clone(&gate), second));
     let program = Program::start(&toml(&upstream, "")).await;
-    let reply = program.get(&program.path("me"), &[]).await;
+    eventually("the first copy", async || program.source("one").await["events"] == 1).await;
+    let path = program.path("me");
+    let (reply, ()) = tokio::join!(program.get(&path, &[]), async {
+        eventually("the second fetch", async || upstream.hits("/two.ics") == 1).await;
+        gate.add_permits(1);
+    });
     assert!(reply.text().contains("SUMMARY:first") && reply.text().contains("SUMMARY:second"), "{}", reply.text());
 }
 

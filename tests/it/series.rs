@@ -10,8 +10,12 @@ const MOVED: &str = "BEGIN:VEVENT\nUID:weekly@x\nDTSTAMP:20261101T000000Z\nRECUR
 const SINGLE: &str =
     "BEGIN:VEVENT\nUID:single@x\nDTSTAMP:20261101T000000Z\nDTSTART:20261124T010000Z\nSUMMARY:Single\nEND:VEVENT";
 
+/// The unfolded text, after a reader that is not ours has taken it.
 fn text(bytes: Vec<u8>) -> String {
-    String::from_utf8(bytes).unwrap().replace("\r\n ", "")
+    let text = String::from_utf8(bytes).unwrap();
+    let read = icalendar::parser::read_calendar(&icalendar::parser::unfold(&text)).map(drop);
+    assert!(read.is_ok(), "{read:?}: {text}");
+    text.replace("\r\n ", "")
 }
 
 fn one(components: &[&str], rules: &str) -> String {
@@ -275,4 +279,20 @@ fn of_a_calendar_from_which_one_event_is_dropped_every_other_line_is_the_same() 
         dropped += 1;
     }
     assert!(dropped > 8);
+}
+
+#[test]
+fn a_google_meet_block_is_never_cut_in_half() {
+    let bar = "-::~:~::~:~:~:~::~:~::-";
+    let description = format!("Agenda\\n{bar}\\nJoin: https://meet.google.com/abc-defg-hij\\n{bar}\\nEnd");
+    let event = SINGLE.replace("SUMMARY", &format!("DESCRIPTION:{description}\nSUMMARY"));
+    let replace = |pattern: &str| {
+        let rule =
+            format!("[[feed.me.rule]]\nreplace = {{ field = \"description\", pattern = '{pattern}', with = \"\" }}");
+        let out = one(&[&event], &rule);
+        out.lines().find_map(|line| line.strip_prefix("DESCRIPTION:")).unwrap().to_owned()
+    };
+    assert_eq!(replace("Agenda"), description.replace("Agenda", ""), "kept whole");
+    assert_eq!(replace("(?s)Join.*"), "Agenda\\n\\nEnd", "half of it would be left");
+    assert_eq!(replace("(?s)-::.*::-\\n"), "Agenda\\nEnd", "taken out whole");
 }

@@ -170,7 +170,7 @@ impl Field {
         entry: &Entry<'a, 'text>,
     ) -> impl Iterator<Item = (usize, ContentLine<'text>)> + use<'_, 'a, 'text> {
         let calendar = entry.calendar();
-        let lines = entry.lines().filter(|(_, line)| line.property() == self.property);
+        let lines = entry.all(self.property);
         lines.map(move |(index, line)| (index, ContentLine::of(calendar, line))).filter(|(_, content)| {
             self.property != Property::Other || content.name().eq_ignore_ascii_case(self.name.as_bytes())
         })
