@@ -25,6 +25,8 @@ pub struct Limits {
     pub components: usize,
     /// Properties of one component, without its inner components'.
     pub properties: usize,
+    /// Whether a text is refused that is mostly not UTF-8. Of a text that has passed, mending may leave the worse half.
+    pub charset: bool,
 }
 
 impl Limits {
@@ -36,12 +38,21 @@ impl Limits {
         depth: usize::MAX,
         components: usize::MAX,
         properties: usize::MAX,
+        charset: false,
     };
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { size: 64 << 20, lines: 3_000_000, line: 1 << 20, depth: 8, components: 400_000, properties: 20_000 }
+        Self {
+            size: 64 << 20,
+            lines: 3_000_000,
+            line: 1 << 20,
+            depth: 8,
+            components: 400_000,
+            properties: 20_000,
+            charset: true,
+        }
     }
 }
 
@@ -213,7 +224,7 @@ impl<'text> Scan<'text, '_> {
         within(self.text.len() + self.loose, self.limits.size, "bytes")?;
         // A stray broken byte is somebody's typo and stays; a text that is mostly broken is in another charset, and
         // every name in it would come out as rubbish.
-        if self.not_utf8 * 2 > self.beyond_ascii { Err(Malformed::WrongCharset) } else { Ok(()) }
+        if self.limits.charset && self.not_utf8 * 2 > self.beyond_ascii { Err(Malformed::WrongCharset) } else { Ok(()) }
     }
 
     fn line(&mut self, start: usize, end: usize, mut flags: u8) -> Result<(), Malformed> {

@@ -1,34 +1,47 @@
 //! Several sources in one calendar: what more than one of them has, and how their texts become one.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
-use super::rule::{Reason, start};
-use super::series::Judged;
-use crate::calendar::{Calendar, ContentLine, Edits, Entry, Kind, Property};
+use chrono::NaiveDateTime;
 
-/// All that one source has under one UID.
+use super::rule::{Field, Reason, Surroundings, start};
+use super::series::Judged;
+use crate::calendar::{Calendar, Edits, Entry, Form, Kind, Moment, Property};
+
+/// Where an event is: its source, and its place there.
+type Place = (usize, usize);
+
+/// All that one source has under one UID; later, what has become of several sources'.
 #[derive(Debug, Clone)]
 struct Member {
-    source: usize,
-    events: Vec<usize>,
+    events: Vec<Place>,
+}
+
+/// The events of every source, and what is known around each.
+struct Sources<'s, 'a, 'text> {
+    events: &'s mut [Vec<Judged<'a, 'text>>],
+    around: &'s [Surroundings<'s>],
 }
 
 /// Settles which of the events with one UID in several sources come out: of the same event the newest; different events
 /// that share a UID by accident all do, the later ones under another.
-pub(super) fn settle_doubles(sources: &mut [Vec<Judged<'_, '_>>], names: &[&str]) {
-    if sources.len() < 2 {
+pub(super) fn settle_doubles<'s>(events: &'s mut [Vec<Judged<'_, '_>>], around: &'s [Surroundings<'s>]) {
+    if events.len() < 2 {
         return;
     }
-    for members in shared(sources) {
+    let shared = shared(events);
+    let mut sources = Sources { events, around };
+    for members in shared {
         let mut winners: Vec<Member> = Vec::new();
         for member in members {
-            let twin = winners.iter().position(|winner| is_same(sources, winner, &member));
+            let twin = winners.iter().position(|winner| sources.are_same(winner, &member));
             if let Some(winner) = twin.and_then(|at| winners.get_mut(at)) {
-                unite(sources, winner, &member);
+                sources.unite(winner, member);
                 continue;
             }
             if !winners.is_empty() {
-                rename(sources, &member, names);
+                sources.rename(&member);
             }
             winners.push(member);
         }
@@ -49,9 +62,10 @@ fn shared(sources: &[Vec<Judged<'_, '_>>]) -> Vec<Vec<Member>> {
                 all.len() - 1
             });
             let Some(members) = all.get_mut(place) else { continue };
-            match members.last_mut().filter(|member| member.source == source) {
-                Some(member) => member.events.push(index),
-                None => members.push(Member { source, events: vec![index] }),
+            let own = members.last_mut().filter(|member| member.events.first().is_some_and(|(of, _)| *of == source));
+            match own {
+                Some(member) => member.events.push((source, index)),
+                None => members.push(Member { events: vec![(source, index)] }),
             }
         }
     }
@@ -59,32 +73,115 @@ fn shared(sources: &[Vec<Judged<'_, '_>>]) -> Vec<Vec<Member>> {
     all
 }
 
-impl Member {
-    fn judged<'s, 'a, 'text>(
-        &self,
-        sources: &'s [Vec<Judged<'a, 'text>>],
-    ) -> impl Iterator<Item = &'s Judged<'a, 'text>> + use<'s, 'a, 'text, '_> {
-        let events = sources.get(self.source).map(Vec::as_slice).unwrap_or_default();
-        self.events.iter().filter_map(|index| events.get(*index))
-    }
-
-    fn master<'s, 'a, 'text>(&self, sources: &'s [Vec<Judged<'a, 'text>>]) -> Option<&'s Judged<'a, 'text>> {
-        self.judged(sources).find(|event| event.recurrence_id.is_none())
-    }
+/// What makes an instance this one, however its time is written.
+#[derive(Debug, PartialEq, Eq)]
+enum Instance {
+    Day(NaiveDateTime),
+    Floating(NaiveDateTime),
+    At(NaiveDateTime),
+    Unread(Vec<u8>),
 }
 
-/// Whether two sources speak of the same event. A UID is meant to be one event's in the whole world; one that is shared
-/// by accident belongs to events that have nothing in common.
-fn is_same(sources: &[Vec<Judged<'_, '_>>], one: &Member, other: &Member) -> bool {
-    let (Some(one), Some(other)) = (one.master(sources), other.master(sources)) else { return true };
-    let same = |property| {
-        let value = |entry: &Entry<'_, '_>| entry.value(property).map(std::borrow::Cow::into_owned);
-        value(&one.entry).is_some_and(|value_of_one| Some(value_of_one) == value(&other.entry))
-    };
-    same(Property::Summary)
-        || same(Property::Created)
-        || same(Property::Organizer)
-        || start(&one.entry) == start(&other.entry)
+impl<'a, 'text> Sources<'_, 'a, 'text> {
+    fn at(&self, (source, index): Place) -> Option<&Judged<'a, 'text>> {
+        self.events.get(source)?.get(index)
+    }
+
+    fn at_mut(&mut self, (source, index): Place) -> Option<&mut Judged<'a, 'text>> {
+        self.events.get_mut(source)?.get_mut(index)
+    }
+
+    fn master(&self, member: &Member) -> Option<&Judged<'a, 'text>> {
+        member.events.iter().filter_map(|place| self.at(*place)).find(|event| event.recurrence_id.is_none())
+    }
+
+    /// Which instance the event at `place` stands for; `None` for a master.
+    fn instance(&self, place: Place) -> Option<Instance> {
+        let id = self.at(place)?.recurrence_id.as_ref()?;
+        let Some(moment) = Moment::of(id) else { return Some(Instance::Unread(id.value().to_vec())) };
+        Some(match moment.form {
+            Form::Date => Instance::Day(moment.local),
+            Form::Floating => Instance::Floating(moment.local),
+            _ => {
+                let utc = self.around.get(place.0)?.zones.to_utc(&moment, chrono_tz::Tz::UTC);
+                utc.map_or_else(|| Instance::Unread(id.value().to_vec()), Instance::At)
+            }
+        })
+    }
+
+    /// Whether two sources speak of the same event. A UID is meant to be one event's in the whole world; one that is
+    /// shared by accident belongs to events that have nothing in common.
+    fn are_same(&self, one: &Member, other: &Member) -> bool {
+        let (Some(one), Some(other)) = (self.master(one), self.master(other)) else { return true };
+        let same = |property| {
+            let value = |entry: &Entry<'_, '_>| entry.value(property).map(Cow::into_owned);
+            value(&one.entry).is_some_and(|value_of_one| Some(value_of_one) == value(&other.entry))
+        };
+        let told = [Property::Summary, Property::Created, Property::Organizer].into_iter().any(same);
+        told || start(&one.entry) == start(&other.entry)
+    }
+
+    /// Makes one event of two sources'. Of two masters the newer one's whole series stays: instances are named by the
+    /// times of their master. A source that has only some instances adds those that the other lacks.
+    fn unite(&mut self, winner: &mut Member, challenger: Member) {
+        let (ages, both) = match (self.master(winner), self.master(&challenger)) {
+            (Some(one), Some(other)) => (age(other) > age(one), true),
+            (one, other) => (one.is_none() && other.is_some(), false),
+        };
+        let yields = if ages { std::mem::replace(winner, challenger) } else { challenger };
+        let whole = self.master(winner).is_some();
+        for place in yields.events {
+            let instance = self.instance(place);
+            let twin = winner.events.iter().position(|other| self.instance(*other) == instance);
+            match twin.and_then(|at| winner.events.get_mut(at)) {
+                _ if both => self.yield_to_newer(place),
+                // Neither knows more of the series than the other.
+                Some(twin) if !whole && self.at(place).map(age) > self.at(*twin).map(age) => {
+                    self.yield_to_newer(std::mem::replace(twin, place));
+                }
+                Some(_) => self.yield_to_newer(place),
+                None => winner.events.push(place),
+            }
+        }
+        self.follow_master(winner);
+    }
+
+    fn yield_to_newer(&mut self, place: Place) {
+        if let Some(event) = self.at_mut(place) {
+            event.judgement.dropped = Some(Reason::Newer);
+        }
+    }
+
+    /// Instances of another source than their master's follow it as its own do: to where it moves, and into hiding.
+    fn follow_master(&mut self, member: &Member) {
+        let Some(master) = self.master(member) else { return };
+        let draft = &master.judgement.draft;
+        let (times, hash_uid) = (draft.times, draft.hash_uid);
+        let title = draft.is_busy().then(|| draft.text(&master.entry, &Field::SUMMARY).into_owned());
+        for place in &member.events {
+            let Some(event) = self.at_mut(*place).filter(|event| event.recurrence_id.is_some()) else { continue };
+            let draft = &mut event.judgement.draft;
+            draft.hash_uid |= hash_uid;
+            if times != draft.times {
+                draft.series_times = Some(times);
+            }
+            if let Some(title) = title.as_ref().filter(|_| !draft.is_busy()) {
+                draft.make_busy(title);
+            }
+        }
+    }
+
+    /// Another UID, the same for as long as the source has its name.
+    fn rename(&mut self, member: &Member) {
+        for place in &member.events {
+            let name = self.around.get(place.0).map_or("", |around| around.source);
+            let suffix = blake3::hash(name.as_bytes()).to_hex();
+            let suffix = suffix.get(..8).unwrap_or_default();
+            if let Some(event) = self.at_mut(*place) {
+                event.judgement.draft.uid = Some([&*event.uid, b"-", suffix.as_bytes()].concat());
+            }
+        }
+    }
 }
 
 /// How new an event is: SEQUENCE, then LAST-MODIFIED (RFC 5546 §2.1.5).
@@ -93,58 +190,6 @@ fn age(event: &Judged<'_, '_>) -> (u64, Vec<u8>) {
     let sequence = sequence.and_then(|value| std::str::from_utf8(&value).ok()?.trim().parse().ok());
     let modified = event.entry.value(Property::LastModified).unwrap_or_default();
     (sequence.unwrap_or(0), modified.into_owned())
-}
-
-/// Makes one event of two sources'. Of two masters the newer one's whole series stays: instances are named by the times of
-/// their master. A source that has only some instances adds those that the other lacks.
-fn unite(sources: &mut [Vec<Judged<'_, '_>>], winner: &mut Member, challenger: &Member) {
-    let newer = match (winner.master(sources), challenger.master(sources)) {
-        (Some(one), Some(other)) => Some(age(other) > age(one)),
-        (None, Some(_)) => Some(true),
-        _ => None,
-    };
-    let both_whole = winner.master(sources).is_some() && challenger.master(sources).is_some();
-    let (stays, yields) =
-        if newer == Some(true) { (challenger.clone(), winner.clone()) } else { (winner.clone(), challenger.clone()) };
-    let mut gone = Vec::new();
-    if both_whole {
-        gone.extend(yields.events.iter().map(|index| (yields.source, *index)));
-    } else {
-        for (at, yielding) in yields.events.iter().zip(yields.judged(sources)) {
-            let id = yielding.recurrence_id.as_ref().map(ContentLine::value);
-            let twin = stays
-                .events
-                .iter()
-                .zip(stays.judged(sources))
-                .find(|(_, other)| other.recurrence_id.as_ref().map(ContentLine::value) == id);
-            match twin {
-                Some((twin, other)) if stays.master(sources).is_none() && age(yielding) > age(other) => {
-                    gone.push((stays.source, *twin))
-                }
-                Some(_) => gone.push((yields.source, *at)),
-                None => {}
-            }
-        }
-    }
-    for (source, index) in gone {
-        if let Some(event) = sources.get_mut(source).and_then(|events| events.get_mut(index)) {
-            event.judgement.dropped = Some(Reason::Newer);
-        }
-    }
-    *winner = stays;
-}
-
-/// Another UID, the same for as long as the source has its name.
-fn rename(sources: &mut [Vec<Judged<'_, '_>>], member: &Member, names: &[&str]) {
-    let name = names.get(member.source).copied().unwrap_or_default();
-    let suffix = blake3::hash(name.as_bytes()).to_hex();
-    let suffix = suffix.get(..8).unwrap_or_default();
-    let Some(events) = sources.get_mut(member.source) else { return };
-    for index in &member.events {
-        if let Some(event) = events.get_mut(*index) {
-            event.judgement.draft.uid = Some([&*event.uid, b"-", suffix.as_bytes()].concat());
-        }
-    }
 }
 
 /// A calendar that goes into another: its VTIMEZONEs and its body, as edited.

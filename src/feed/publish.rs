@@ -194,7 +194,7 @@ impl Recipe {
             let alone = |mut event: Judged<'_, '_>| out.settle(&mut event, around, edits);
             verdicts.push(series::judge(calendar, &self.rules, around, (calendars.len() == 1).then_some(alone)));
         }
-        merge::settle_doubles(&mut verdicts, &names);
+        merge::settle_doubles(&mut verdicts, &around);
         for ((verdicts, around), edits) in verdicts.into_iter().zip(&around).zip(&mut all) {
             for mut event in verdicts {
                 out.settle(&mut event, around, edits);

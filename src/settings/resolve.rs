@@ -193,6 +193,7 @@ fn fetch(mut section: Section, context: &mut Context<'_>) -> (Fetch, Defaults) {
             line: section.size("max_line", limits.line, 1 << 10..=1 << 30),
             depth: section.number("max_depth", limits.depth, 2..=64),
             components: section.number("max_components", limits.components, 1..=100_000_000),
+            charset: true,
             properties: section.number("max_properties", limits.properties, 10..=100_000_000),
         },
         collapse: CollapseRule {

@@ -296,3 +296,33 @@ fn a_google_meet_block_is_never_cut_in_half() {
     assert_eq!(replace("(?s)Join.*"), "Agenda\\n\\nEnd", "half of it would be left");
     assert_eq!(replace("(?s)-::.*::-\\n"), "Agenda\\nEnd", "taken out whole");
 }
+
+fn both(one: &[&str], two: &[&str], rules: &str) -> String {
+    let rules = format!("time_zones = \"keep\"\n{rules}");
+    text(published(&[("one", &ics(one)), ("two", &ics(two))], &recipe(&rules)))
+}
+
+#[test]
+fn an_instance_is_the_same_however_its_time_is_written() {
+    let utc = MOVED.replace("RECURRENCE-ID;TZID=Asia/Shanghai:20261116T100000", "RECURRENCE-ID:20261116T020000Z");
+    assert_eq!(both(&[&utc], &[MOVED], ""), without(&[&utc]));
+    let elsewhere = MOVED.replace("RECURRENCE-ID;TZID=Asia/Shanghai", "RECURRENCE-ID;TZID=Europe/Berlin");
+    assert_eq!(
+        both(&[MOVED], &[&elsewhere], ""),
+        without(&[MOVED, &elsewhere]),
+        "ten in Berlin is not ten in Shanghai"
+    );
+}
+
+#[test]
+fn an_instance_from_another_source_follows_its_master_into_hiding_and_in_time() {
+    let busy = "[[feed.me.rule]]\nwhen = { source = \"one\" }\nbusy = \"忙碌\"";
+    let out = both(&[WEEKLY], &[MOVED], busy);
+    assert!(!out.contains("moved") && out.matches("SUMMARY:忙碌").count() == 2, "{out}");
+    let uids: Vec<_> = out.lines().filter(|line| line.starts_with("UID:")).collect();
+    assert!(uids.len() == 2 && uids[0] == uids[1] && !out.contains("weekly@x"), "{out}");
+    let shift = "[[feed.me.rule]]\nwhen = { source = \"one\" }\nshift = \"1h\"";
+    let out = both(&[WEEKLY], &[MOVED], shift);
+    assert!(out.contains("RECURRENCE-ID;TZID=Asia/Shanghai:20261116T110000\r\n"), "{out}");
+    assert!(out.contains("DTSTART;TZID=Asia/Shanghai:20261117T150000\r\n"), "{out}");
+}

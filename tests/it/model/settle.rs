@@ -62,17 +62,7 @@ fn is_torn(instance: &Judged<'_>, all: &[Judged<'_>]) -> bool {
     let masters: Vec<_> = masters.filter(|one| one.stands() || one.source == instance.source).collect();
     let done = |one: &Judged<'_>| (one.verdict.shift, one.verdict.pin, one.hashed);
     let abroad = masters.iter().any(|master| master.source != instance.source);
-    abroad && masters.iter().any(|master| done(master) != done(instance)) || is_named_otherwise(instance, all)
-}
-
-/// Whether another source names the same instance by other clocks, or another by the same.
-fn is_named_otherwise(instance: &Judged<'_>, all: &[Judged<'_>]) -> bool {
-    let others = all.iter().filter(|other| other.source != instance.source && other.event.uid == instance.event.uid);
-    let mut others = others.filter(|other| other.event.form != instance.event.form);
-    others.any(|other| {
-        let same_clocks = other.event.instead_of == instance.event.instead_of;
-        !other.is_master() && (other.replaces() == instance.replaces() || same_clocks)
-    })
+    abroad && masters.iter().any(|master| done(master) != done(instance))
 }
 
 fn judge(feed: &Feed, source: usize) -> Vec<Judged<'_>> {
