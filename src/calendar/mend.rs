@@ -113,9 +113,7 @@ fn mend_stamps(calendar: &Calendar<'_>, earlier: Option<&Calendar<'_>>, edits: &
         let now = Value::of(calendar, line);
         let time = match revised(calendar, component) {
             Some(revised) => now.later_than(&revised).then(|| revised.patch()),
-            None => {
-                first_seen.stamp(calendar, component).filter(|seen| **seen != *now.text).map(|seen| Patch::Text(seen))
-            }
+            None => first_seen.stamp(calendar, component).filter(|seen| **seen != *now.text).map(Patch::Text),
         };
         let Some(time) = time else { continue };
         // Nearly always the time stands alone on its line, and only the time is replaced.

@@ -206,8 +206,25 @@ fn below<'a>(host: &'a str, listed: &str) -> Option<&'a str> {
 fn url_run(text: &str) -> &str {
     let next = |at: usize| text.get(at + 1..at + 5).is_some_and(|next| next.eq_ignore_ascii_case("http"));
     let goes_on = |at: usize, byte: u8| match byte {
-        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'/' | b'_' | b'=' | b'%' | b'&' | b'?' | b'~' => true,
-        b':' | b'#' | b'@' | b'!' | b'$' | b'*' | b'+' => true,
+        b'a'..=b'z'
+        | b'A'..=b'Z'
+        | b'0'..=b'9'
+        | b'-'
+        | b'.'
+        | b'_'
+        | b'~'
+        | b'/'
+        | b'?'
+        | b'#'
+        | b'&'
+        | b'='
+        | b'%'
+        | b':'
+        | b'@'
+        | b'!'
+        | b'$'
+        | b'*'
+        | b'+' => true,
         b',' | b';' => !next(at),
         _ => false,
     };

@@ -152,16 +152,24 @@ impl<'a, 'text> Sources<'_, 'a, 'text> {
         }
     }
 
-    /// Instances of another source than their master's follow it as its own do: to where it moves, and into hiding.
+    /// Instances of another source than their master's follow it as its own do: to where it moves, and into hiding. What
+    /// belongs together keeps one UID.
     fn follow_master(&mut self, member: &Member) {
+        let hashed = |place: &Place| self.at(*place).is_some_and(|event| event.judgement.draft.hash_uid);
+        if member.events.iter().any(hashed) {
+            for place in &member.events {
+                if let Some(event) = self.at_mut(*place) {
+                    event.judgement.draft.hash_uid = true;
+                }
+            }
+        }
         let Some(master) = self.master(member) else { return };
         let draft = &master.judgement.draft;
-        let (times, hash_uid) = (draft.times, draft.hash_uid);
+        let times = draft.times;
         let title = draft.is_busy().then(|| draft.text(&master.entry, &Field::SUMMARY).into_owned());
         for place in &member.events {
             let Some(event) = self.at_mut(*place).filter(|event| event.recurrence_id.is_some()) else { continue };
             let draft = &mut event.judgement.draft;
-            draft.hash_uid |= hash_uid;
             if times != draft.times {
                 draft.series_times = Some(times);
             }

@@ -51,13 +51,13 @@ fn declarations(root: &Root<'_, '_>, from: i32, edits: &mut Edits) -> HashSet<us
         for component in components {
             if let Some(now) = zone.now {
                 let text = generated(root, now, from).filter(|_| written.insert(now));
-                edits.replace(root.calendar.span_of(component), text.map_or(Patch::Drop, |text| Patch::Text(text)));
+                edits.replace(root.calendar.span_of(component), text.map_or(Patch::Drop, Patch::Text));
             } else if let Some(name) = &zone.renamed {
                 let own = Entry::new(root.calendar, component);
                 let mut line = Vec::new();
                 push_line("TZID", &escape_text(name), &mut line);
                 for (index, _) in own.all(Property::Tzid) {
-                    edits.replace(root.calendar.span_with_end(index), Patch::Text(line.clone().into()));
+                    edits.replace(root.calendar.span_with_end(index), Patch::Text(line.clone()));
                 }
             }
         }

@@ -45,6 +45,12 @@ pub(crate) fn instances(feed: &Feed) -> Option<Vec<Instance>> {
     if let [one, two] = judged.as_mut_slice() {
         merge(one, two);
     }
+    for source in 0..judged.len() {
+        for at in 0..judged[source].len() {
+            let followed = follow(&judged[source][at], &judged.concat());
+            judged[source][at] = followed;
+        }
+    }
     let all: Vec<_> = judged.concat();
     if all.iter().filter(|one| one.stands() && !one.is_master()).any(|one| is_torn(one, &all)) {
         return None;
@@ -55,12 +61,29 @@ pub(crate) fn instances(feed: &Feed) -> Option<Vec<Instance>> {
     Some(instances)
 }
 
+/// An instance tells no more than its master, whosever that is, and what belongs together has one UID.
+fn follow<'a>(one: &Judged<'a>, all: &[Judged<'a>]) -> Judged<'a> {
+    let kin = |other: &&Judged<'_>| {
+        other.stands() && other.event.uid == one.event.uid && other.renamed == one.renamed && other.source != one.source
+    };
+    let mut one = one.clone();
+    if !one.stands() {
+        return one;
+    }
+    one.hashed |= all.iter().filter(kin).any(|other| other.hashed);
+    let master = all.iter().filter(kin).find(|other| other.is_master());
+    if let Some(master) = master.filter(|master| master.verdict.busy && !one.verdict.busy && !one.is_master()) {
+        (one.verdict.busy, one.verdict.title) = (true, master.verdict.title.clone());
+    }
+    one
+}
+
 /// Whether rules do one thing to an instance and another to its series, and the series is another source's: rules speak of
 /// one source's events.
 fn is_torn(instance: &Judged<'_>, all: &[Judged<'_>]) -> bool {
     let masters = all.iter().filter(|one| one.is_master() && one.event.uid == instance.event.uid);
     let masters: Vec<_> = masters.filter(|one| one.stands() || one.source == instance.source).collect();
-    let done = |one: &Judged<'_>| (one.verdict.shift, one.verdict.pin, one.hashed);
+    let done = |one: &Judged<'_>| (one.verdict.shift, one.verdict.pin);
     let abroad = masters.iter().any(|master| master.source != instance.source);
     abroad && masters.iter().any(|master| done(master) != done(instance))
 }
