@@ -34,7 +34,7 @@ fuzz_target!(|text: &[u8]| {
 
 /// Other limits never let a text pass that the default ones refuse for what it is, and never panic.
 fn refuses_within_limits(text: &[u8]) {
-    let small = Limits { size: 2048, lines: 64, line: 256, depth: 3, components: 8, properties: 16 };
+    let small = Limits { size: 2048, lines: 64, line: 256, depth: 3, components: 8, properties: 16, charset: true };
     let narrow = Calendar::scan(text, &small);
     let wide = Calendar::scan(text, &Limits::NONE);
     if let Ok(calendar) = &narrow {

@@ -256,10 +256,10 @@ const MOVED: &str =
 fn rules(dir: &std::path::Path) -> (String, String) {
     let (settings, file) = (dir.join("calferry.toml"), dir.join("work.ics"));
     let toml = format!(
-        "state_dir = {:?}\n[source.work]\nurl = \"https://example.com/secret-a.ics\"\n[feed.me]\nsources = [\"work\"]\n\
+        "state_dir = \"{}\"\n[source.work]\nurl = \"https://example.com/secret-a.ics\"\n[feed.me]\nsources = [\"work\"]\n\
          [[feed.me.rule]]\nname = \"moved\"\nwhen = {{ summary = \"Moved\", recurring = true }}\ndrop = true\n\
          [[feed.me.rule]]\nwhen = {{ summary = \"^Stand\" }}\nprefix = \"🚀 \"\n",
-        dir.join("state")
+        dir.join("state").display()
     );
     std::fs::write(&settings, toml).unwrap();
     std::fs::write(&file, harness::ics(&[WEEKLY, MOVED])).unwrap();

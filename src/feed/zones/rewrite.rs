@@ -75,7 +75,7 @@ fn rename_user(calendar: &Calendar<'_>, index: usize, tzid: &str, edits: &mut Ed
     let tzid = if quoted { format!("\"{tzid}\"") } else { tzid.to_owned() };
     let fits = raw.len() - value.len() + tzid.len() <= UNFOLDED;
     if fits && memchr::memchr(b'\n', raw).is_none() {
-        edits.replace(span.start + value.start..span.start + value.end, Patch::Text(tzid.into_bytes().into()));
+        edits.replace(span.start + value.start..span.start + value.end, Patch::Text(tzid.into_bytes()));
         return;
     }
     let (head, text) = (content.head(), content.value());
