@@ -4,12 +4,30 @@ use std::borrow::Cow;
 
 use super::spans::{Calendar, Line};
 
+/// The bytes of a name: looked up, since every line of every feed comes by here.
+const IN_NAME: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        #[expect(
+            clippy::indexing_slicing,
+            clippy::cast_possible_truncation,
+            reason = "bounded by the loop, and constant"
+        )]
+        {
+            table[byte] = (byte as u8).is_ascii_alphanumeric() || matches!(byte as u8, b'-' | b'_' | b'.');
+        }
+        byte += 1;
+    }
+    table
+};
+
 /// Where the name of `line` ends, if `line` is a content line: a name of letters, digits and `-`, parameters with
 /// balanced quotes, and a colon. Names with `_` and `.` are wrong and are written all the same; every reader takes them.
 ///
 /// `line` is unfolded, or its fold lies behind the name's end; a quote or colon may be on any physical line.
 pub(super) fn name_end(line: &[u8]) -> Option<usize> {
-    let end = line.iter().position(|&byte| !(byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.')))?;
+    let end = line.iter().position(|&byte| !IN_NAME.get(usize::from(byte)).copied().unwrap_or(false))?;
     match line.get(end) {
         Some(b':') if end > 0 => Some(end),
         Some(b';') if end > 0 => value_start(line, end).map(|_| end),

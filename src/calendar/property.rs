@@ -146,7 +146,8 @@ impl Property {
             (32, b'X') => (b"X-MICROSOFT-SKYPETEAMSMEETINGURL", Self::XSkypeTeamsMeetingUrl),
             _ => return Self::Other,
         };
-        if name.eq_ignore_ascii_case(known) { property } else { Self::Other }
+        // Nearly everybody writes them as they stand here.
+        if name == known || name.eq_ignore_ascii_case(known) { property } else { Self::Other }
     }
 }
 

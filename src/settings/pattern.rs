@@ -16,9 +16,9 @@ use regex_syntax::hir::{Class, ClassUnicodeRange, Hir, HirKind};
 const LONGEST: usize = 1_000;
 /// Parentheses inside one another.
 const DEEPEST: u32 = 50;
-/// Places that may hold different letters, repetitions counted out. With so many the worst pattern takes some 50 ms for
+/// Places that may hold different letters, repetitions counted out. With so many the worst pattern takes some 40 ms for
 /// the longest text there is.
-const MOST_PLACES: u64 = 40;
+const MOST_PLACES: u64 = 32;
 /// Bytes of a compiled pattern. Classes of many letters (`\w`) take the most.
 const LARGEST: usize = 2 << 20;
 /// Bytes of what is remembered while a pattern is tried; more helps no pattern that is allowed.

@@ -48,11 +48,12 @@ impl Alarm {
     /// The alarm as a `VALARM` (RFC 5545 §3.6.6) of the event that `identity` names; `words` are what is shown. The same
     /// event and trigger give the same alarm, so that a phone does not take it for a new one at every fetch.
     pub fn component(&self, identity: &[&[u8]], words: &str, out: &mut Vec<u8>) {
-        let mut hasher = blake3::Hasher::new();
+        let mut named = Vec::with_capacity(160);
         for part in identity.iter().copied().chain([self.trigger.as_bytes()]) {
-            hasher.update(&(part.len() as u64).to_le_bytes()).update(part);
+            named.extend_from_slice(&(part.len() as u64).to_le_bytes());
+            named.extend_from_slice(part);
         }
-        let hash = hasher.finalize().to_hex();
+        let hash = blake3::hash(&named).to_hex();
         let uid = hash.get(..32).unwrap_or_default();
         // RFC 5545 wants a DESCRIPTION, and an empty one shows as an empty box.
         let blank = words.chars().all(|char| char.is_whitespace() || char.is_control());
