@@ -206,7 +206,9 @@ pub fn local_to(start: &Moment<'_>, moment: &Moment<'_>, zones: &Zones) -> Optio
 
 impl Rule {
     fn parse(text: &str, start: &Moment<'_>, zones: &Zones) -> Result<Self, NotUnderstood> {
-        if text.len() > MAX_RULE {
+        // The reader of rules cuts BYDAY's values by bytes, and dies of other letters.
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'=' | b';' | b',' | b'+' | b'-');
+        if text.len() > MAX_RULE || !text.bytes().all(plain) {
             return Err(NotUnderstood);
         }
         let mut times_of_day = 1usize;

@@ -50,6 +50,8 @@ fn what_cannot_be_followed_soundly_is_not_followed() {
         "FREQ=DAILY;INTERVAL=0",
         "FREQ=DAILY;INTERVAL=x",
         "FREQ",
+        "FREQ=DAILY;BYDAY=日",
+        "FREQ=MONTHLY;BYDAY=-1S\u{fffd}",
         "",
         "FREQ=YEARLY;BYHOUR=1,2,3,4,5;BYMINUTE=0,10,20,30,40,50;BYSECOND=0,30",
     ] {
