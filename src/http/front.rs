@@ -167,7 +167,8 @@ impl Front {
     /// The current edition, and whether it had to be waited for. `Err` says when to come back.
     async fn published(&self, served: &Served) -> Result<(Arc<Published>, bool), Duration> {
         // A merged feed without one of its calendars makes a phone delete them: the first fetches are waited for.
-        if !served.upstreams.iter().any(|upstream| upstream.is_awaited())
+        let several = served.upstreams.len() > 1;
+        if !(several && served.upstreams.iter().any(|upstream| upstream.is_awaited()))
             && let Ok(published) = self.publisher.current(served).await
         {
             return Ok((published, false));
