@@ -34,9 +34,11 @@ mod zone;
 pub use duration::{format_duration, parse_duration};
 pub use edit::{Edits, Patch};
 pub use entry::Entry;
-pub use line::{ContentLine, escape_text, escape_text_to, fold, fold_parts, push_line, unescape_text, unfold};
+pub use line::{
+    ContentLine, escape_text, escape_text_to, fold, fold_parts, push_line, quote_parameter, unescape_text, unfold,
+};
 pub use mend::{Mended, mend};
-pub use property::Property;
+pub use property::{Property, PropertySet};
 pub use recurrence::{NotUnderstood, Patience, Recurrence, local_to};
 pub use scan::{Limits, Malformed};
 pub use spans::{Calendar, Component, Kind, Line};

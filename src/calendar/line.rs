@@ -194,6 +194,11 @@ pub fn push_line(name: &str, value: &str, out: &mut Vec<u8>) {
     fold_parts(&[name.as_bytes(), b":", value.as_bytes()], out);
 }
 
+/// A parameter's value, in quotes if it needs them (RFC 5545 §3.2). It must hold no quote of its own.
+pub fn quote_parameter(value: &str) -> Cow<'_, str> {
+    if value.contains([';', ':', ',']) { format!("\"{value}\"").into() } else { value.into() }
+}
+
 /// A TEXT value (RFC 5545 §3.3.11) for any string: line breaks become `\n`, other control characters are left out,
 /// so no text can begin a new line or component.
 pub fn escape_text(text: &str) -> String {

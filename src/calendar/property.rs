@@ -151,6 +151,25 @@ impl Property {
     }
 }
 
+/// A set of properties: most of what is asked for is not in it, and need not be looked for.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct PropertySet(u64);
+
+impl PropertySet {
+    /// Every property.
+    pub const ALL: Self = Self(u64::MAX);
+
+    /// Adds `property`.
+    pub fn add(&mut self, property: Property) {
+        self.0 |= 1 << property as u8;
+    }
+
+    /// Whether `property` is in it.
+    pub fn has(self, property: Property) -> bool {
+        self.0 >> property as u8 & 1 == 1
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -7,8 +7,8 @@
 use std::borrow::Cow;
 
 use super::line::{self, unfold};
-use super::property::Property;
-use super::spans::{CUT, Calendar, Component, FOLDED, Kind, LOOSE_END, Line, NOT_UTF8, Present, Stamps, line_number};
+use super::property::{Property, PropertySet};
+use super::spans::{CUT, Calendar, Component, FOLDED, Kind, LOOSE_END, Line, NOT_UTF8, Stamps, line_number};
 
 /// How much of a calendar is looked at before it is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -137,7 +137,7 @@ struct Open<'text> {
     name: Cow<'text, [u8]>,
     properties: usize,
     stamps: Stamps,
-    present: Present,
+    present: PropertySet,
 }
 
 /// Whether `property` is read and written by this program as the calendar's own.
@@ -306,7 +306,7 @@ impl<'text> Scan<'text, '_> {
             name,
             properties: 0,
             stamps: Stamps::default(),
-            present: Present::default(),
+            present: PropertySet::default(),
         });
         self.components.push(Component {
             kind,
@@ -314,7 +314,7 @@ impl<'text> Scan<'text, '_> {
             end: begin,
             depth,
             stamps: Stamps::default(),
-            present: Present::default(),
+            present: PropertySet::default(),
         });
         Ok(())
     }

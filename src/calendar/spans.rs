@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::line;
-use super::property::Property;
+use super::property::{Property, PropertySet};
 
 /// One logical content line: where it stands, and what the scan saw on its way.
 #[derive(Debug, Clone, Copy)]
@@ -81,21 +81,7 @@ pub struct Component {
     /// Its properties that say when it was last changed.
     pub(super) stamps: Stamps,
     /// The properties it has.
-    pub(super) present: Present,
-}
-
-/// A set of properties: most of what is asked for is not there, and need not be looked for.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Present(u64);
-
-impl Present {
-    pub(super) fn add(&mut self, property: Property) {
-        self.0 |= 1 << property as u8;
-    }
-
-    pub(super) fn has(self, property: Property) -> bool {
-        self.0 >> property as u8 & 1 == 1
-    }
+    pub(super) present: PropertySet,
 }
 
 /// The first of each of the properties that say when a component was last changed, by the index of its line. 0 is none:

@@ -5,34 +5,26 @@ use super::meeting::{MeetingHosts, meeting_link};
 use super::rule::{Draft, Field};
 use crate::calendar::{Entry, Property};
 
-/// Where addresses are looked for, the surest first.
-const PLACES: [Property; 6] = [
-    Property::XGoogleConference,
-    Property::XSkypeTeamsMeetingUrl,
-    Property::Conference,
-    Property::Location,
-    Property::Url,
-    Property::Description,
+/// Where addresses are looked for, the surest first; with the field by which rules may have written there.
+const PLACES: [(Property, Option<Field>); 6] = [
+    (Property::XGoogleConference, None),
+    (Property::XSkypeTeamsMeetingUrl, None),
+    (Property::Conference, Some(Field::CONFERENCE)),
+    (Property::Location, Some(Field::LOCATION)),
+    (Property::Url, Some(Field::URL)),
+    (Property::Description, Some(Field::DESCRIPTION)),
 ];
 
 /// The address of the meeting that `entry` is, as its source sent it.
 pub(super) fn link(entry: &Entry<'_, '_>, hosts: &MeetingHosts) -> Option<String> {
-    PLACES.into_iter().find_map(|place| meeting_link(&entry.text(place), hosts))
+    PLACES.iter().find_map(|(place, _)| meeting_link(&entry.text(*place), hosts))
 }
 
 /// Puts the meeting address, if there is one, into URL, CONFERENCE, and LOCATION if that is empty. Another address that
 /// stands in URL stays there.
 pub(super) fn join(entry: &Entry<'_, '_>, hosts: &MeetingHosts, draft: &mut Draft) {
     // What rules have taken out is not brought back.
-    let places = [
-        (Property::XGoogleConference, None),
-        (Property::XSkypeTeamsMeetingUrl, None),
-        (Property::Conference, Some(Field::CONFERENCE)),
-        (Property::Location, Some(Field::LOCATION)),
-        (Property::Url, Some(Field::URL)),
-        (Property::Description, Some(Field::DESCRIPTION)),
-    ];
-    let link = places.iter().find_map(|(property, field)| {
+    let link = PLACES.iter().find_map(|(property, field)| {
         let text = match field {
             Some(field) => draft.text(entry, field),
             None if draft.takes_out_line(entry, *property) => return None,

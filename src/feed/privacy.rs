@@ -1,4 +1,4 @@
-//! What must not come out: other people's addresses, and the UIDs of events of which only the time is told. Both are
+//! What must not come out: the addresses of organizers and attendees, and the UIDs of events of which only the time is told. Both are
 //! replaced by a keyed hash: the same today and tomorrow, so that no phone takes an event for a new one, and nothing to
 //! whoever does not have the key.
 

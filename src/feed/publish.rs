@@ -77,13 +77,11 @@ pub struct Tally {
 /// One event on its way through, for whoever wants to see what rules do.
 #[derive(Debug)]
 pub struct Seen<'e, 'a, 'text> {
-    /// Its source.
-    pub source: &'e str,
     /// The event as the source sent it.
     pub entry: &'e Entry<'a, 'text>,
     /// What has been said of it.
     pub judgement: &'e Judgement,
-    /// What conditions know beside the event.
+    /// What conditions know beside the event: its source, and more.
     pub around: &'e Surroundings<'e>,
 }
 
@@ -246,7 +244,7 @@ impl<S: FnMut(&Seen<'_, '_, '_>)> Outcome<'_, S> {
     fn settle(&mut self, event: &mut Judged<'_, '_>, around: &Surroundings<'_>, edits: &mut Edits) {
         self.tally.count(event);
         self.finish(event, around.source);
-        (self.see)(&Seen { source: around.source, entry: &event.entry, judgement: &event.judgement, around });
+        (self.see)(&Seen { entry: &event.entry, judgement: &event.judgement, around });
         if event.judgement.dropped.is_some() {
             edits.drop(event.entry.span());
         } else if !event.judgement.draft.is_empty() {

@@ -31,7 +31,7 @@ use chrono_tz::Tz;
 pub use action::{Action, Strip};
 pub use alarm::Alarm;
 pub use condition::{Comparison, Condition, Date, Surroundings, Test, Thing};
-pub(super) use condition::{my_answer, span_length, start};
+pub(super) use condition::{length, my_answer, start};
 pub(super) use draft::Draft;
 pub use field::Field;
 pub(super) use field::without_mailto;
@@ -133,7 +133,7 @@ pub struct Rules {
     pub join: bool,
     /// What counts as a meeting's host.
     pub hosts: MeetingHosts,
-    /// Other people's addresses do not come out.
+    /// Addresses of organizers and attendees do not come out.
     pub anonymise: bool,
     /// What titles begin with, by source.
     pub prefixes: Vec<(Arc<str>, String)>,

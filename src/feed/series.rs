@@ -9,7 +9,7 @@ use chrono::Duration;
 use super::rule::{Hidden, Judgement, Reason, Rules, Surroundings, Times, Verdict, start};
 use super::window::Span;
 use crate::calendar::{
-    Calendar, ContentLine, Entry, Form, Moment, Patience, Property, Recurrence, Zone, Zones, local_to,
+    Calendar, ContentLine, Entry, Form, Moment, Patience, Property, Recurrence, Zone, Zones, local_to, quote_parameter,
 };
 
 /// An event with what has been said of it.
@@ -299,7 +299,7 @@ fn leave_gap(master: &mut Judged<'_, '_>, id: &ContentLine<'_>, zones: &Zones) {
         (Some(start), Some(named)) if !same_form(&start, &named) && !named.is_date() && !start.is_date() => {
             local_to(&start, &named, zones).map(|local| {
                 let head = match &start.form {
-                    Form::Zoned(tzid) => [b"RECURRENCE-ID;TZID=", quoted(tzid).as_bytes()].concat(),
+                    Form::Zoned(tzid) => [b"RECURRENCE-ID;TZID=", quote_parameter(tzid).as_bytes()].concat(),
                     _ => b"RECURRENCE-ID".to_vec(),
                 };
                 ContentLine::new(&head, Moment { local, form: start.form.clone() }.written().as_bytes())
@@ -308,9 +308,4 @@ fn leave_gap(master: &mut Judged<'_, '_>, id: &ContentLine<'_>, zones: &Zones) {
         _ => None,
     };
     master.judgement.draft.gone.push(line.unwrap_or_else(|| id.clone().into_owned()));
-}
-
-/// A parameter's value, in quotes if it needs them.
-fn quoted(value: &str) -> Cow<'_, str> {
-    if value.contains([';', ':', ',']) { format!("\"{value}\"").into() } else { value.into() }
 }

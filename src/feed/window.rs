@@ -3,7 +3,7 @@
 use chrono::{Duration, NaiveDateTime, NaiveTime};
 use chrono_tz::Tz;
 
-use super::rule::{Surroundings, Window, span_length, start};
+use super::rule::{Surroundings, Window, start};
 use super::series::Judged;
 use crate::calendar::{Entry, Form, Moment, NotUnderstood, Patience, Property, Recurrence, Zone};
 
@@ -48,7 +48,7 @@ impl Span {
     fn exactly_holds(&self, entry: &Entry<'_, '_>, around: &Surroundings<'_>) -> bool {
         let Some(start) = start(entry) else { return true };
         let Some(utc) = around.zones.to_utc(&start, floating(around)) else { return true };
-        let length = span_length(entry, around.zones).unwrap_or_default().max(Duration::zero());
+        let length = super::rule::length(entry, around.zones).unwrap_or_default().max(Duration::zero());
         let end = utc.checked_add_signed(length).unwrap_or(NaiveDateTime::MAX);
         utc < self.to && (end > self.from || utc >= self.from)
     }
@@ -63,7 +63,7 @@ impl Span {
     ) -> bool {
         if [Property::Rrule, Property::Rdate].into_iter().all(|property| master.first(property).is_none()) {
             // An instance that is gone altogether has its own EXDATE or override.
-            return overrides.is_empty() && self.holds(master, around) || !overrides.is_empty();
+            return !overrides.is_empty() || self.holds(master, around);
         }
         self.recurs(master, overrides, around, patience).unwrap_or(true)
     }
@@ -83,7 +83,7 @@ impl Span {
             }
             recurrence.exclude(&start, &Moment::of(id).ok_or(NotUnderstood)?, around.zones);
         }
-        let length = span_length(master, around.zones).unwrap_or_default().max(Duration::zero());
+        let length = super::rule::length(master, around.zones).unwrap_or_default().max(Duration::zero());
         let (from, to) = (local(&start, self.from, around), local(&start, self.to, around));
         let (from, to) = (from.ok_or(NotUnderstood)?, to.ok_or(NotUnderstood)?);
         // Whatever ends after the window's beginning is in it, and what has no length if it does not start before.

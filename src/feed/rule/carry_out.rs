@@ -6,7 +6,7 @@ use super::action::Strip;
 use super::draft::{Draft, Text, is_alarm};
 use super::field::Field;
 use super::times::{Times, exdate, moved_rule};
-use crate::calendar::{Component, ContentLine, Edits, Entry, Line, Patch, Property, fold};
+use crate::calendar::{Component, ContentLine, Edits, Entry, Line, Patch, Property, PropertySet, fold};
 
 impl Draft {
     /// Carries the draft out.
@@ -41,16 +41,16 @@ impl Draft {
     }
 
     /// The properties whose lines may come out differently: of most lines, that is all that has to be known.
-    fn touched(&self) -> Touched {
+    fn touched(&self) -> PropertySet {
         let times = self.times != Times::default() || self.series_times.is_some();
         if self.busy || times || !self.lines.is_empty() {
-            return Touched(u64::MAX);
+            return PropertySet::ALL;
         }
-        let mut touched = Touched(0);
+        let mut touched = PropertySet::default();
         for strip in self.strips() {
             match strip {
                 Strip::Named(name) => touched.add(Property::of(name.as_bytes())),
-                Strip::Beginning(_) => return Touched(u64::MAX),
+                Strip::Beginning(_) => return PropertySet::ALL,
             }
         }
         for (field, _) in &self.texts {
@@ -145,20 +145,6 @@ impl Draft {
             alarm.component(&[&uid, &instance], &title, &mut alarms);
         }
         edits.insert(entry.end_of_components(), alarms);
-    }
-}
-
-/// A set of properties.
-#[derive(Clone, Copy)]
-struct Touched(u64);
-
-impl Touched {
-    fn add(&mut self, property: Property) {
-        self.0 |= 1 << property as u8;
-    }
-
-    fn has(self, property: Property) -> bool {
-        self.0 >> property as u8 & 1 == 1
     }
 }
 

@@ -7,6 +7,7 @@ use chrono::{Datelike, Duration, NaiveDate, NaiveDateTime, Timelike};
 use chrono_tz::Tz;
 use regex::Regex;
 
+use super::draft::is_alarm;
 use super::field::{Field, without_mailto};
 use crate::calendar::{ContentLine, Entry, Form, Moment, Property, Zone, Zones, parse_duration};
 
@@ -165,7 +166,7 @@ impl Test {
             }
             Self::Override(yes) => entry.first(Property::RecurrenceId).is_some() == *yes,
             Self::Has(things) => things.iter().any(|thing| thing.is_in(entry, around)),
-            Self::Length(comparisons) => length(entry, around)
+            Self::Length(comparisons) => length(entry, around.zones)
                 .is_some_and(|length| comparisons.iter().any(|(comparison, other)| comparison.holds(length, *other))),
             Self::Weekdays(days, zone) => local_start(entry, around, *zone)
                 .is_some_and(|(local, _)| days.get(local.weekday().num_days_from_monday() as usize) == Some(&true)),
@@ -199,7 +200,7 @@ impl Comparison {
 impl Thing {
     fn is_in(self, entry: &Entry<'_, '_>, around: &Surroundings<'_>) -> bool {
         match self {
-            Self::Alarm => entry.inner().any(|inner| entry.inner_name(inner).eq_ignore_ascii_case(b"VALARM")),
+            Self::Alarm => entry.inner().any(|inner| is_alarm(entry, inner)),
             Self::Conference => super::super::join::link(entry, around.hosts).is_some(),
             Self::Attachment => entry.first(Property::Attach).is_some(),
             Self::Attendees => entry.first(Property::Attendee).is_some(),
@@ -268,12 +269,7 @@ fn local_start(entry: &Entry<'_, '_>, around: &Surroundings<'_>, zone: Option<Tz
 }
 
 /// How long it takes: from DTSTART to DTEND, DUE or by DURATION; a day for a date alone, else nothing (RFC 5545 §3.6.1).
-pub(in crate::feed) fn length(entry: &Entry<'_, '_>, around: &Surroundings<'_>) -> Option<Duration> {
-    span_length(entry, around.zones)
-}
-
-/// As [`length`].
-pub(in crate::feed) fn span_length(entry: &Entry<'_, '_>, zones: &Zones) -> Option<Duration> {
+pub(in crate::feed) fn length(entry: &Entry<'_, '_>, zones: &Zones) -> Option<Duration> {
     let start = Moment::of(&entry.content(Property::Dtstart)?)?;
     let end = entry.content(Property::Dtend).or_else(|| entry.content(Property::Due));
     if let Some(end) = end.as_ref().and_then(Moment::of) {

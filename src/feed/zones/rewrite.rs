@@ -3,7 +3,9 @@
 use std::collections::HashSet;
 
 use super::survey::{Root, tzid_span};
-use crate::calendar::{Calendar, ContentLine, Edits, Entry, Patch, Property, escape_text, fold, push_line, vtimezone};
+use crate::calendar::{
+    Calendar, ContentLine, Edits, Entry, Patch, Property, escape_text, fold, push_line, quote_parameter, vtimezone,
+};
 
 /// Longest line that needs no fold (RFC 5545 §3.1).
 const UNFOLDED: usize = 75;
@@ -71,8 +73,7 @@ fn rename_user(calendar: &Calendar<'_>, index: usize, tzid: &str, edits: &mut Ed
     let (raw, span) = (calendar.raw(line), line.span());
     let content = ContentLine::of(calendar, line);
     let Some(value) = tzid_span(&content) else { return };
-    let quoted = tzid.contains([':', ';', ',']);
-    let tzid = if quoted { format!("\"{tzid}\"") } else { tzid.to_owned() };
+    let tzid = quote_parameter(tzid).into_owned();
     let fits = raw.len() - value.len() + tzid.len() <= UNFOLDED;
     if fits && memchr::memchr(b'\n', raw).is_none() {
         edits.replace(span.start + value.start..span.start + value.end, Patch::Text(tzid.into_bytes()));
