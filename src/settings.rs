@@ -9,6 +9,8 @@
 //! | `section`, `item` | taking keys out of a table, and noting what is wrong with them |
 //! | `units` | how single values are written |
 //! | `resolve` | from tables to [`Settings`] |
+//! | `server` | the listeners |
+//! | `fetch` | fetching, and every source |
 //! | `feed` | a feed's own table |
 //! | `rules`, `condition`, `action` | a feed's wishes, rule by rule |
 //! | `pattern` | patterns, none of which can hold up a feed |
@@ -16,12 +18,14 @@
 mod action;
 mod condition;
 mod feed;
+mod fetch;
 mod item;
 mod pattern;
 mod read;
 mod resolve;
 mod rules;
 mod section;
+mod server;
 mod units;
 
 use std::fmt;

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::resolve::{Context, DAY, MINUTE, Sources};
+use super::fetch::Sources;
+use super::resolve::{Context, DAY, MINUTE};
 use super::rules::rules;
 use super::section::{Section, is_name};
 use super::units;
