@@ -18,6 +18,7 @@
 //! | [`store`] | snapshots and publication times on disk |
 //! | [`refresh`] | when to fetch, and what to do with the answer |
 //! | [`publisher`] | a feed's current edition, from the cache or made now |
+//! | [`tls`] | the certificates in force, and the handshake |
 //! | [`http`] | listening, limits, routes, conditional answers, health |
 //! | [`settings`] | what the user wrote, and what it means |
 //! | [`app`] | builds all of it and owns every task |
@@ -62,3 +63,4 @@ pub mod refresh;
 pub mod settings;
 pub mod source;
 pub mod store;
+pub mod tls;

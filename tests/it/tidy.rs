@@ -11,16 +11,25 @@ use calferry::settings::{Given, Origin, Problems, Settings};
 /// Which room may use which others. A row names only rows above it, so the arrows cannot form a ring.
 const ROOMS: &[(&str, &[&str])] = &[
     ("clock", &[]),
+    ("tls", &[]),
     ("calendar", &[]),
     ("feed", &["calendar"]),
     ("source", &["calendar"]),
     ("store", &["clock", "feed", "source"]),
+    ("acme", &["clock", "store", "tls"]),
     ("refresh", &["calendar", "clock", "source", "store"]),
     ("publisher", &["calendar", "clock", "feed", "refresh", "store"]),
-    ("http", &["clock", "feed", "publisher", "refresh"]),
-    ("settings", &["calendar", "feed", "http", "refresh", "source"]),
-    ("app", &["calendar", "clock", "feed", "http", "publisher", "refresh", "settings", "source", "store"]),
-    ("cli", &["app", "calendar", "clock", "feed", "http", "publisher", "refresh", "settings", "source", "store"]),
+    ("http", &["clock", "feed", "publisher", "refresh", "tls"]),
+    ("settings", &["acme", "calendar", "feed", "http", "refresh", "source", "tls"]),
+    ("doctor", &["clock", "feed", "http", "settings", "source", "store", "tls"]),
+    (
+        "app",
+        &["acme", "calendar", "clock", "feed", "http", "publisher", "refresh", "settings", "source", "store", "tls"],
+    ),
+    (
+        "cli",
+        &["app", "calendar", "clock", "doctor", "feed", "http", "publisher", "refresh", "settings", "source", "store"],
+    ),
 ];
 
 /// Rooms that know no clock, no network and no file.
