@@ -1,0 +1,212 @@
+"""Clients that are slow, silent or idle, in every way there is. The defences: the deadlines of `http::vigil`, and the cap
+of connections in `http::server`."""
+
+import contextlib
+import os
+import select
+import subprocess
+import time
+
+import pytest
+
+from client import ORDINARY, Ended, Place, Reading, Visitor, get, request
+from conftest import place_of, served
+from program import DEADLINES, FULL, LATE, Program, eventually
+from upstream import calendar, settings
+
+SOCKETS = int(os.environ.get("CALFERRY_ATTACK_SOCKETS", 1000 if FULL else 200))
+P99 = 0.25 if FULL else 2
+HEAD = b"GET /healthz HTTP/1.1\r\nHost: a\r\n"
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+SETTINGS = b"\0\0\0\4\0\0\0\0\0"
+
+# What a client says first, what it says every now and then, and how long it may.
+WAYS = {
+    "silent": (b"", b"", "first_byte_timeout"),
+    "one byte": (b"G", b"", "header_timeout"),
+    "slow head": (HEAD + b"X-Slow: ", b"x", "header_timeout"),
+    "slow head of lines": (HEAD, b"X-Slow: 1\r\n", "header_timeout"),
+    "half a preface": (PREFACE[:18], b"", "header_timeout"),
+    "preface only": (PREFACE, b"", "header_timeout"),
+    "preface and pings": (PREFACE + SETTINGS, b"\0\0\x08\6\0\0\0\0\0" + b"12345678", "header_timeout"),
+    "slow body": (b"POST /healthz HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n", b"x", "idle_timeout"),
+    "slow chunks": (b"GET /healthz HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n", "idle_timeout"),
+    "idle after an answer": (HEAD + b"\r\n", b"", "idle_timeout"),
+    "slow head after an answer": (HEAD + b"\r\n" + HEAD, b"X: 1\r\n", "header_timeout"),
+}
+LONGEST = max(DEADLINES.values())
+
+
+def test_slow_and_silent_sockets_are_cut_within_their_deadlines_while_a_phone_is_served(target, report):
+    """Takes hold on: every deadline of the vigil."""
+    ways = [*WAYS.items()]
+    if target.place.pem:
+        # Before TLS there is another silence, and another slowness.
+        ways += [("no handshake", (b"", b"", "first_byte_timeout")), ("slow handshake", (b"\x16", b"\x03", "header_timeout"))]
+    with contextlib.ExitStack() as stack, target.visitor() as visitor:
+        poll, sockets = select.poll(), {}
+        for at in range(SOCKETS):
+            way, (first, drip, deadline) = ways[at % len(ways)]
+            held = stack.enter_context(target.place.connect(bare="handshake" in way))
+            with contextlib.suppress(OSError):
+                held.sendall(first)
+            held.setblocking(False)
+            sockets[held.fileno()] = (way, held, drip, DEADLINES[deadline], time.monotonic())
+            poll.register(held, select.POLLRDHUP | select.POLLHUP | select.POLLERR)
+        lasted, next_drip = {}, time.monotonic()
+        end = time.monotonic() + LONGEST + LATE
+        while sockets and time.monotonic() < end:
+            for number, _ in poll.poll(100):
+                way, held, _, allowed, began = sockets.pop(number)
+                poll.unregister(held)
+                lasted[way] = max(lasted.get(way, 0), time.monotonic() - began - allowed)
+            if time.monotonic() >= next_drip:
+                next_drip += 0.3
+                for _, held, drip, _, _ in [*sockets.values()]:
+                    with contextlib.suppress(OSError):
+                        held.send(drip) if drip else None
+        left = sorted({way for way, *_ in sockets.values()})
+        assert not left, f"still open after {LONGEST + LATE} s: {left}"
+        late = {way: f"{over:.1f} s" for way, over in lasted.items() if over > LATE}
+        assert not late, f"cut later than allowed: {late}"
+    worst = max(lasted, key=lasted.get)
+    report(f"{SOCKETS} sockets, {len(ways)} ways, the last cut {lasted[worst]:.1f} s after its deadline ({worst}); {visitor}")
+    assert visitor.p99 <= P99
+
+
+def test_a_client_that_takes_nothing_of_its_answer_is_cut_while_a_phone_is_served(target, report):
+    """Takes hold on: `write_timeout`."""
+    sockets = SOCKETS // 10
+    before = target.program.descriptors()
+    with contextlib.ExitStack() as stack, target.visitor() as visitor:
+        held = [stack.enter_context(target.place.connect(buffer=4096)) for _ in range(sockets)]
+        # Five answers of several MB each: more than the kernel takes for the client.
+        for one in held:
+            one.sendall(request(target.large, target.place.port, "Accept-Encoding: identity\r\n").replace(b"gzip, deflate", b"identity") * 5)
+        began = time.monotonic()
+        eventually("all are cut", lambda: target.program.descriptors() <= before + 8, DEADLINES["write_timeout"] + 2 * LATE)
+        lasted = time.monotonic() - began
+    report(f"{sockets} sockets that read nothing were cut within {lasted:.1f} s; {visitor}")
+    assert visitor.p99 <= P99
+
+
+@pytest.mark.skipif(not FULL, reason="only in full mode: measures for half a minute")
+def test_a_client_that_reads_a_few_bytes_a_second_holds_no_more_than_its_socket(target, report):
+    """A large answer that is taken slowly is not cut: measured, not forbidden."""
+    with target.place.connect(buffer=4096, bare=True) as held, target.visitor() as visitor:
+        if target.place.pem:
+            return
+        rss = target.program.rss()
+        held.sendall(request(target.large, target.place.port).replace(b"gzip, deflate", b"identity"))
+        began, got = time.monotonic(), 0
+        while time.monotonic() < began + 30:
+            got += len(held.recv(200))
+            time.sleep(1)
+        report(f"{got} bytes in 30 s, held {(target.program.rss() - rss) >> 10} KiB; {visitor}")
+
+
+def test_slowhttptest_in_three_ways_at_once_is_not_noticed_by_a_phone(target, report):
+    """Takes hold on: the vigil, seen by a tool that is not ours."""
+    count, seconds = (1000, 30) if FULL else (70, 5)
+    scheme = "https" if target.place.pem else "http"
+    common = ["-c", str(count), "-r", str(count), "-l", str(seconds), "-i", "1", "-p", "3"]
+    place = f"{scheme}://127.0.0.1:{target.place.port}"
+    ways = [
+        ["-H", "-u", f"{place}/healthz"],
+        ["-B", "-u", f"{place}/healthz"],
+        ["-X", "-w", "10", "-y", "20", "-n", "1", "-z", "32", "-k", "3", "-u", f"{place}{target.large}"],
+    ]
+    with target.visitor() as visitor:
+        running = [
+            subprocess.Popen(["slowhttptest", *way, *common], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+            for way in ways
+        ]
+        for one in running:
+            said, _ = one.communicate(timeout=seconds + 60)
+            assert "slow HTTP test status" in said, said[-2000:]
+    report(f"3 x {count} connections; {visitor}")
+    assert visitor.p99 <= P99
+
+
+def crowded(upstream, most: int) -> tuple[Program, Place, str, bytes]:
+    program = Program(settings({"small": upstream.on("/crowd.ics", calendar("crowd canary"))}), server={"max_connections": most})
+    path = program.paths()["small"]
+    return program, place_of(program), path, served(program, path, "crowd canary")
+
+
+def test_beyond_the_cap_of_connections_a_phone_waits_until_the_silent_are_cut(upstream, report):
+    """Takes hold on: `max_connections`, and `first_byte_timeout` that makes room."""
+    most, count = (8000, 10_000) if FULL else (50, 120)
+    program, place, path, body = crowded(upstream, most)
+    try:
+        descriptors, rss = program.descriptors(), program.rss()
+        with contextlib.ExitStack() as stack:
+            # Loopback has many addresses, and each has its own ports.
+            for at in range(count):
+                stack.enter_context(place.connect(f"127.6.{at // 5000}.6"))
+            held = eventually("a full house", lambda: (now := program.descriptors()) > descriptors + most // 2 and now, 30)
+            began = time.monotonic()
+            reply = get(place, path, seconds=60)
+            took = time.monotonic() - began
+            grown = (program.rss() - rss) / max(held - descriptors, 1)
+            assert reply.status == 200 and reply.text() == body
+        assert held <= descriptors + most + 8, "never more than the cap"
+        assert took <= 2 * (DEADLINES["first_byte_timeout"] + LATE)
+        eventually("descriptors are given back", lambda: program.descriptors() <= descriptors + 4)
+        report(f"{count} connections at a cap of {most}: a phone was answered after {took:.1f} s; {grown / 1024:.1f} KiB each")
+    finally:
+        program.stop()
+
+
+def test_when_file_descriptors_run_out_the_program_goes_on_and_serves_phones_again(upstream, report):
+    """Takes hold on: the pause after a failed accept."""
+    program = Program(
+        settings({"small": upstream.on("/few.ics", calendar("few canary"))}),
+        wrap=["prlimit", "--nofile=64:64", "--"],
+    )
+    try:
+        place, path = place_of(program), program.paths()["small"]
+        body = served(program, path, "few canary")
+        cpu = program.cpu()
+        with contextlib.ExitStack() as stack:
+            for _ in range(150):
+                stack.enter_context(place.connect())
+            eventually("no descriptor is left", lambda: "could not be accepted" in program.said())
+            with Visitor(place, path, body) as visitor:
+                # Some minutes of an attack, as it were: those that are cut come again.
+                for _ in range(60 if FULL else 15):
+                    stack.enter_context(place.connect())
+                    time.sleep(0.1)
+        assert get(place, path).text() == body and program.alive()
+        report(f"64 descriptors, 150 sockets: {visitor}; {program.cpu() - cpu:.1f} s of processor time")
+    finally:
+        program.stop()
+
+
+def test_one_address_cannot_have_all_the_connections(upstream):
+    """Takes hold on: `connections_per_client`, where there is one."""
+    from program import understands
+
+    if not understands("server", "connections_per_client = 10"):
+        pytest.skip("this build has no connections_per_client")
+    program = Program(
+        settings({"small": upstream.on("/share.ics", calendar("share canary"))}),
+        server={"connections_per_client": 10, "max_connections": 100, "first_byte_timeout": 60},
+    )
+    try:
+        place, path = place_of(program), program.paths()["small"]
+        served(program, path, "share canary")
+        with contextlib.ExitStack() as stack:
+            held = [stack.enter_context(place.connect()) for _ in range(200)]
+            assert get(place, path, source=ORDINARY, seconds=5).status == 200
+            refused = 0
+            for one in held:
+                with contextlib.suppress(OSError, Ended):
+                    one.settimeout(0.5 if refused > 180 else 5)
+                    refused += one.recv(1) == b""
+                    if refused >= 190:
+                        break
+            assert refused >= 190
+            assert not [Reading(one) for one in held if one.fileno() < 0]
+    finally:
+        program.stop()
