@@ -111,9 +111,10 @@ pub(super) fn gone() -> Answer {
     plain(StatusCode::GONE, "This subscription was revoked.\n")
 }
 
-/// 405 for anything but GET and HEAD.
+/// 405 for anything but GET and HEAD, and the connection ends: a front may have another idea of where such a request does.
 pub(super) fn method_not_allowed() -> Answer {
     let mut answer = plain(StatusCode::METHOD_NOT_ALLOWED, "Only GET and HEAD.\n");
+    answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     answer.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
     answer
 }

@@ -277,5 +277,13 @@ fn is_well_framed<B: Body>(request: &Request<B>) -> bool {
         (Some(authority), Some(host)) => authority.as_str().as_bytes().eq_ignore_ascii_case(host.as_bytes()),
         _ => true,
     };
-    one_host && same_authority && (is_other_method(request) || request.body().is_end_stream())
+    let clear_host = headers.get(HOST).is_none_or(|host| is_host(host.as_bytes()));
+    one_host && same_authority && clear_host && (is_other_method(request) || request.body().is_end_stream())
+}
+
+/// What RFC 9112 §3.2 lets Host be: a name or an address, and a port. A user's name or a path in it is read by some as
+/// the host, and by some not.
+fn is_host(host: &[u8]) -> bool {
+    let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=:[]".contains(byte);
+    !host.is_empty() && host.iter().all(allowed)
 }
