@@ -1,6 +1,7 @@
 //! One published version of a feed, compressed once and ready to send.
 
 use std::io::Write;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use bytes::Bytes;
 
@@ -41,6 +42,18 @@ pub struct Edition {
     /// gets it from zstd.
     bodies: [Bytes; 3],
     etags: [Bytes; 4],
+    /// The text for as long as it is being sent to somebody: a hundred requests of one connection hold one text, not a
+    /// hundred.
+    being_sent: Mutex<Weak<Vec<u8>>>,
+}
+
+/// A share in a text that is being sent.
+struct Share(Arc<Vec<u8>>);
+
+impl AsRef<[u8]> for Share {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
 }
 
 impl Edition {
@@ -60,7 +73,7 @@ impl Edition {
             Coding::Identity => format!("\"{name}\"").into(),
             coding => format!("\"{name}-{}\"", coding.as_str()).into(),
         });
-        Ok(Self { digest: *hash.as_bytes(), length: text.len(), bodies, etags })
+        Ok(Self { digest: *hash.as_bytes(), length: text.len(), bodies, etags, being_sent: Mutex::default() })
     }
 
     /// Digest of the text.
@@ -78,8 +91,19 @@ impl Edition {
             Coding::Zstd => zstd.clone(),
             Coding::Brotli => brotli.clone(),
             Coding::Gzip => gzip.clone(),
-            Coding::Identity => zstd::bulk::decompress(zstd, self.length)?.into(),
+            Coding::Identity => Bytes::from_owner(Share(self.text(zstd)?)),
         })
+    }
+
+    /// The text that is being sent, or made now. Whoever asks meanwhile waits for it and has the same.
+    fn text(&self, zstd: &[u8]) -> std::io::Result<Arc<Vec<u8>>> {
+        let mut being_sent = self.being_sent.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(text) = being_sent.upgrade() {
+            return Ok(text);
+        }
+        let text = Arc::new(zstd::bulk::decompress(zstd, self.length)?);
+        *being_sent = Arc::downgrade(&text);
+        Ok(text)
     }
 
     /// Bytes of the body in `coding`.
@@ -156,6 +180,15 @@ mod tests {
         let unzstd = zstd::stream::decode_all(&edition.body(Coding::Zstd).unwrap()[..]).unwrap();
         assert_eq!([&gunzipped, &unbrotlied, &unzstd], [&text; 3]);
         assert_eq!(edition.body(Coding::Identity).unwrap(), text);
+    }
+
+    #[test]
+    fn all_who_are_sent_the_text_at_one_time_hold_one_text() {
+        let edition = Edition::new(&b"X".repeat(10_000)).unwrap();
+        let (one, other) = (edition.body(Coding::Identity).unwrap(), edition.body(Coding::Identity).unwrap());
+        assert_eq!(one.as_ptr(), other.as_ptr());
+        drop((one, other));
+        assert!(edition.being_sent.lock().unwrap().upgrade().is_none(), "nothing is held for nobody");
     }
 
     #[test]

@@ -243,14 +243,14 @@ def test_a_flood_of_frames_costs_little_and_ends_or_does_no_harm(target, attack,
             with contextlib.suppress(AssertionError):
                 eventually("read", lambda: http2.ended.is_set() or http2.counts.get(PING, 0) > acknowledged, 5)
         spent, grown = target.program.cpu() - cpu, most[0] - rss
-        said = http2.said
-    how = f"ended, {said[0]} {said[1]}" if said else "ended" if http2.ended.is_set() else "borne"
+        said, ended = http2.said, http2.ended.is_set()
+    how = f"ended, {said[0]} {said[1]}" if said else "ended" if ended else "borne"
     # The visitor's own share of the processor: some tenths of a millisecond for each visit.
     report(f"{len(data) >> 10} KiB: {how}; {spent:.2f} s, {grown / MIB:+.1f} MiB, {http2.resets} resets; {visitor}")
     assert spent <= CPU, "processor time"
     assert grown <= MEMORY, "memory"
     if attack.__name__ in ENDED:
-        assert said or http2.ended.is_set(), "was not ended"
+        assert said or ended, "was not ended"
 
 
 @pytest.mark.parametrize("kept", ["silent", "pinging", "acknowledging"])
@@ -283,5 +283,5 @@ def test_a_client_that_reads_no_frame_while_it_floods_is_cut(target, report):
                 while True:
                     # Ends by a reset; a timeout of our own would be the server's patience.
                     connection.sendall(frame(PING, 0, 0, b"12345678") * 4000 + frame(SETTINGS) * 1000)
-    report(f"{http2.authority} {(most[0] - rss) / MIB:+.1f} MiB; {visitor}")
+    report(f"{(most[0] - rss) / MIB:+.1f} MiB; {visitor}")
     assert most[0] - rss <= MEMORY

@@ -1,15 +1,18 @@
 """The upstream: a server whose every answer is in the test's hands."""
 
+import datetime
 import http.server
 import threading
 
+# Within any window of time that a feed may have.
+SOON = (datetime.date.today() + datetime.timedelta(days=10)).strftime("%Y%m%d")
 HEAD = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//attack//attack//EN\r\n"
 
 
 def calendar(canary: str, events: int = 3, more: str = "", padding: str = "") -> bytes:
     """A proper calendar that shows by `canary` whose it is; `more` are properties of the calendar itself."""
     each = (
-        f"BEGIN:VEVENT\r\nUID:{at}@{canary}\r\nDTSTAMP:20260101T000000Z\r\nDTSTART:20300101T{at % 24:02}0000Z\r\n"
+        f"BEGIN:VEVENT\r\nUID:{at}@{canary}\r\nDTSTAMP:20260101T000000Z\r\nDTSTART:{SOON}T{at % 24:02}0000Z\r\n"
         f"SUMMARY:{canary} {at}\r\n{padding}END:VEVENT\r\n"
         for at in range(events)
     )

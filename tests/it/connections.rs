@@ -79,6 +79,31 @@ async fn silent_and_slow_clients_are_cut_while_others_are_served() {
     assert!(program.admin("/metrics").await.text().contains("calferry_cut_connections_total 5"));
 }
 
+/// What stands behind a request that is refused may be a part of it, or was meant to be read as one.
+#[tokio::test]
+async fn nothing_is_answered_behind_a_request_that_is_refused() {
+    let (_upstream, program) = program("").await;
+    let refused = [
+        "POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n",
+        "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n",
+        "CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n\r\n",
+        "GET /x HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n",
+        "GET /x HTTP/1.1\r\nHost: \r\n\r\n",
+        "GET /x HTTP/1.1\r\nHost: me@a\r\n\r\n",
+        "GET /x HTTP/1.1\r\nHost: a/b\r\n\r\n",
+        "GET /x HTTP/1.1\r\nHost: a b\r\n\r\n",
+    ];
+    for message in refused {
+        let mut stream = TcpStream::connect(program.address()).await.unwrap();
+        stream.write_all(format!("{message}GET /robots.txt HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes()).await.unwrap();
+        let mut heard = String::new();
+        // May end in a reset: what was not read is thrown away.
+        let _ = stream.read_to_string(&mut heard).await;
+        assert!(heard.starts_with("HTTP/1.1 40"), "{message:?}: {heard:?}");
+        assert!(!heard.contains("HTTP/1.1 200"), "{message:?}: {heard:?}");
+    }
+}
+
 #[tokio::test]
 async fn beyond_the_cap_new_connections_wait_and_are_served_when_there_is_room() {
     let (_upstream, program) = program("[server]\nmax_connections = 2").await;

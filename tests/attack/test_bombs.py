@@ -1,0 +1,179 @@
+"""Hostile answers of an upstream. The defences: `source::body` (size), `calendar::scan` (lines, depth, properties), the
+bounds of recurrence, the timeouts of `source::client`, and `refresh::judge` with its guard against a collapse.
+
+A source that has a good copy is given a new address, where the bomb is: it is fetched at once, and the old copy must be
+served until the new address gives a good one."""
+
+import gzip
+import json
+import time
+import zlib
+
+import pytest
+
+from client import Visitor, admin, get
+from conftest import place_of, served, well
+from program import FULL, MIB, Program, eventually
+from upstream import HEAD, SOON, calendar, settings
+
+SIZE = (50 if FULL else 9) * MIB
+# Smaller bounds in quick mode: a debug build reads 64 MiB slowly.
+BOUNDS = "timeout = \"20s\"\nheader_timeout = \"3s\"\n" + ("" if FULL else 'max_size = "8MiB"\nmax_lines = 100000\n')
+EVENT = f"BEGIN:VEVENT\r\nUID:{{at}}\r\nDTSTAMP:20260101T000000Z\r\nDTSTART:{SOON}T000000Z\r\n{{more}}END:VEVENT\r\n"
+
+
+def body(more: str) -> bytes:
+    return f"{HEAD}{more}END:VCALENDAR\r\n".encode()
+
+
+def recurring(rule: str, more: str = "") -> bytes:
+    return body("".join(EVENT.format(at=at, more=f"SUMMARY:bomb\r\nRRULE:{rule}\r\n{more}") for at in range(20)))
+
+
+def gzip_bomb(layers: int = 1) -> bytes:
+    packed = HEAD.encode() + b"X" * (8 * SIZE)
+    for _ in range(layers):
+        packed = gzip.compress(packed, 9)
+    return packed
+
+
+def many_members() -> bytes:
+    return gzip.compress(HEAD.encode() + b"\n" * MIB, 9) * (SIZE // MIB * 4)
+
+
+def endless(first: bytes, rest: bytes, count: int):
+    def pieces():
+        yield first
+        for _ in range(count):
+            yield rest
+
+    return pieces
+
+
+def a_byte_a_second(first: bytes, seconds: int):
+    def pieces():
+        yield first
+        for _ in range(seconds):
+            time.sleep(1)
+            yield b"X"
+
+    return pieces
+
+
+# What is sent, and whether a program may take it: "no" for what is no calendar, "may" for one that is merely large.
+BOMBS = {
+    "gzip": (lambda u, p: u.on(p, gzip_bomb(), Content_Encoding="gzip"), "no"),
+    "gzip in gzip": (lambda u, p: u.on(p, gzip_bomb(2), Content_Encoding="gzip"), "no"),
+    "gzip in gzip, said": (lambda u, p: u.on(p, gzip_bomb(2), Content_Encoding="gzip, gzip"), "no"),
+    "gzip of many members": (lambda u, p: u.on(p, many_members(), Content_Encoding="gzip"), "no"),
+    "gzip cut off": (lambda u, p: u.on(p, gzip.compress(calendar("cut", 2000))[:-200], Content_Encoding="gzip"), "no"),
+    "deflate said to be gzip": (lambda u, p: u.on(p, zlib.compress(calendar("cut", 20)), Content_Encoding="gzip"), "no"),
+    "a coding nobody asked for": (lambda u, p: u.on(p, b"\x1b" * 1000, Content_Encoding="br"), "no"),
+    "endless": (lambda u, p: u.stream(p, endless(HEAD.encode(), b"X-A:" + b"y" * 60 + b"\r\n" * 1000, 1 << 30)), "no"),
+    "one line": (lambda u, p: u.stream(p, endless(HEAD.encode() + b"X-A:", b"y" * MIB, 1024)), "no"),
+    "one folded line": (lambda u, p: u.stream(p, endless(HEAD.encode() + b"X-A:", b"\r\n y" * (MIB // 4), 1024)), "no"),
+    "only line ends": (lambda u, p: u.stream(p, endless(HEAD.encode(), b"\r\n" * (MIB // 2), 1024)), "no"),
+    "a million properties": (lambda u, p: u.on(p, body(EVENT.format(at=1, more="X-A:1\r\n" * 1_000_000))), "no"),
+    "a million parameters": (lambda u, p: u.on(p, body(EVENT.format(at=1, more="SUMMARY" + ";X=1" * 1_000_000 + ":a\r\n"))), "no"),
+    "a million events": (lambda u, p: u.on(p, body("BEGIN:VEVENT\r\nEND:VEVENT\r\n" * 1_000_000)), "no"),
+    "deep": (lambda u, p: u.on(p, body("BEGIN:VEVENT\r\n" * 100_000)), "no"),
+    "deep and closed": (lambda u, p: u.on(p, body("BEGIN:VEVENT\r\n" * 50_000 + "END:VEVENT\r\n" * 50_000)), "no"),
+    "50 MB": (lambda u, p: u.on(p, calendar("big", SIZE // 20_000, padding="X-PAD:" + "x" * 19_800 + "\r\n")), "may"),
+    "per second": (lambda u, p: u.on(p, recurring("FREQ=SECONDLY")), "may"),
+    "per second, counted": (lambda u, p: u.on(p, recurring("FREQ=SECONDLY;COUNT=2000000000")), "may"),
+    "per second in parts": (lambda u, p: u.on(p, recurring("FREQ=SECONDLY;BYSECOND=59;BYMINUTE=59;BYHOUR=23;BYMONTHDAY=31;BYMONTH=2")), "may"),
+    "never": (lambda u, p: u.on(p, recurring("FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30")), "may"),
+    "huge interval": (lambda u, p: u.on(p, recurring("FREQ=DAILY;INTERVAL=4294967295;COUNT=4294967295")), "may"),
+    "numbers that overflow": (lambda u, p: u.on(p, recurring("FREQ=DAILY;INTERVAL=99999999999999999999;COUNT=-1")), "may"),
+    "until the end": (lambda u, p: u.on(p, recurring("FREQ=MINUTELY;UNTIL=99991231T235959Z")), "may"),
+    "by set position": (lambda u, p: u.on(p, recurring("FREQ=YEARLY;BYDAY=MO,TU,WE,TH,FR,SA,SU;BYSETPOS=-366")), "may"),
+    "100,000 exceptions": (lambda u, p: u.on(p, body(EVENT.format(at=1, more="RRULE:FREQ=DAILY\r\n" + "EXDATE:" + ",".join([f"{SOON}T000000Z"] * 50_000) + "\r\n"))), "may"),
+    "100,000 lines of exceptions": (lambda u, p: u.on(p, body(EVENT.format(at=1, more="RRULE:FREQ=DAILY\r\n" + f"EXDATE:{SOON}T000000Z\r\n" * 19_000))), "may"),
+    "no answer": (lambda u, p: u.act(p, lambda handler: time.sleep(20)), "no"),
+    "a head without end": (lambda u, p: u.act(p, lambda handler: [handler.wfile.write(b"HTTP/1.1 200 OK\r\n"), *(handler.wfile.write(b"X-%d: y\r\n" % at * 100) for at in range(100_000))]), "no"),
+    "a length that lies": (lambda u, p: u.act(p, lambda handler: handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\nBEGIN:VCALENDAR\r\n")), "no"),
+    "redirects without end": (lambda u, p: u.act(p, lambda handler: [handler.send_response(302), handler.send_header("Location", p), handler.send_header("Content-Length", "0"), handler.end_headers()]), "no"),
+    "HTML": (lambda u, p: u.on(p, b"<html>" + b"<p>" * MIB), "no"),
+    "NUL": (lambda u, p: u.on(p, b"\0" * MIB), "no"),
+    "not UTF-8": (lambda u, p: u.on(p, calendar("x").replace(b"x", b"\xff\xfe")), "no"),
+    "nothing": (lambda u, p: u.on(p, b""), "no"),
+    "no events any more": (lambda u, p: u.on(p, body("")), "kept"),
+    "most events gone": (lambda u, p: u.on(p, calendar("bomb canary", 2)), "kept"),
+    "a byte a second": (lambda u, p: u.stream(p, a_byte_a_second(HEAD.encode(), 30)), "slow"),
+}  # fmt: skip
+GOOD = 40
+# Windows and rules make the program follow what recurs.
+CURIOUS = 'window = { past = "30d", future = "400d" }\n[[feed.bomb.rule]]\nwhen = { length = ">= 30m" }\nprefix = "long "\n'
+
+
+class Victim:
+    def __init__(self, upstream):
+        self.upstream, self.count = upstream, 0
+        self.other = upstream.on("/calm.ics", calendar("calm canary", 20))
+        self.program = Program(self.settings(self.good()))
+        self.paths, self.place = self.program.paths(), place_of(self.program)
+        self.calm = served(self.program, self.paths["calm"], "calm canary")
+        served(self.program, self.paths["bomb"], "bomb canary")
+
+    def good(self) -> str:
+        self.count += 1
+        return self.upstream.on(f"/good-{self.count}.ics", calendar("bomb canary", GOOD))
+
+    def settings(self, address: str) -> str:
+        return settings({"calm": self.other, "bomb": address}, BOUNDS) + CURIOUS
+
+    def source(self) -> dict:
+        return json.loads(admin(self.program.admin_port, "/status.json"))["sources"]["bomb"]
+
+    def restore(self) -> bytes:
+        self.program.reload(self.settings(self.good()))
+        fresh = eventually("a good copy again", lambda: self.source()["events"] == GOOD and not self.source()["inherited"], 60)
+        assert fresh
+        return get(self.place, self.paths["bomb"]).text()
+
+
+@pytest.fixture(scope="module")
+def victim(upstream):
+    victim = Victim(upstream)
+    try:
+        yield victim
+    finally:
+        victim.program.stop()
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_a_bomb_hurts_neither_the_copy_at_hand_nor_any_other_feed(victim, name, report):
+    make, fate = BOMBS[name]
+    if fate == "slow" and not FULL:
+        pytest.skip("only in full mode: lasts as long as the fetch may")
+    good = victim.restore()
+    program = victim.program
+    victim.count += 1
+    address = make(victim.upstream, path := f"/bomb-{victim.count}.ics")
+    rss, cpu, most = program.rss(), program.cpu(), 0
+    began = time.monotonic()
+    with Visitor(victim.place, victim.paths["calm"], victim.calm) as visitor:
+        program.reload(victim.settings(address))
+
+        def settled():
+            nonlocal most
+            most = max(most, program.rss())
+            source = victim.source()
+            over = source["trouble"] or source["quarantine"] or not source["inherited"]
+            return victim.upstream.hits.get(path) and not source["fetching"] and over and source
+
+        source = eventually("the fetch is over", settled, 90)
+        took = time.monotonic() - began
+        reply = get(victim.place, victim.paths["bomb"], seconds=60)
+        most = max(most, program.rss())
+    taken = not source["trouble"] and not source["quarantine"]
+    reason = "taken" if taken else "kept aside" if source["quarantine"] else source["trouble"]["reason"]
+    report(f"{reason} after {took:.1f} s, {program.cpu() - cpu:.1f} s of processor, {(most - rss) / MIB:+.0f} MiB; {visitor}")
+    assert reply.status == 200
+    if not taken:
+        assert reply.text() == good, "the old copy is served"
+    assert taken <= (fate == "may"), reason
+    assert fate != "kept" or source["quarantine"], reason
+    assert most - rss <= (8 * 64 if FULL else 8 * 24) * MIB, "memory"
+    assert visitor.p99 <= (0.25 if FULL else 2)
+    well(program, victim.place, victim.paths["calm"], victim.calm)
