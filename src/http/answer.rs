@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, DATE, RETRY_AFTER};
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 use http_body_util::Full;
 
+use crate::clock::Timestamp;
 use crate::feed::Coding;
 use crate::publisher::{Published, protect};
 
@@ -123,6 +124,14 @@ pub(super) fn method_not_allowed() -> Answer {
 pub(super) fn bad_request() -> Answer {
     let mut answer = plain(StatusCode::BAD_REQUEST, "Bad request.\n");
     answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    answer
+}
+
+/// `answer` with its `Date`. hyper would write one by itself, but holds on to the latest it has written: after a clock was
+/// set back, it would be wrong until the time it was set back by has passed.
+pub(super) fn dated(mut answer: Answer, now: Timestamp) -> Answer {
+    let date = httpdate::HttpDate::from(now.system_time()).to_string();
+    answer.headers_mut().insert(DATE, HeaderValue::try_from(date).expect("a date is visible ASCII"));
     answer
 }
 

@@ -20,7 +20,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
 use super::admin::Admin;
-use super::answer::Answer;
+use super::answer::{self, Answer};
 use super::front::Front;
 use super::metrics::Metrics;
 use super::vigil::{Ruling, Vigil, Watched};
@@ -44,7 +44,7 @@ pub trait Routes: Send + Sync + 'static {
 
 impl Routes for Front {
     async fn route(&self, peer: IpAddr, request: Request<Incoming>) -> Answer {
-        self.answer(peer, request).await
+        answer::dated(self.answer(peer, request).await, self.clock.now())
     }
 }
 

@@ -1,15 +1,20 @@
 """The program under attack, as a process with settings, a state folder and an upstream of its own."""
 
+import contextlib
+import json
 import os
 import pathlib
 import re
 import resource
 import signal
 import socket
+import sqlite3
 import subprocess
 import tempfile
 import time
 from functools import cache
+
+from client import admin
 
 PROGRAM = os.environ["CALFERRY_BIN"]
 FULL = os.environ.get("CALFERRY_ATTACK", "quick") == "full"
@@ -139,6 +144,15 @@ class Program:
         done = subprocess.run([PROGRAM, "url", "--config", self.config], capture_output=True, timeout=60, text=True)
         assert done.returncode == 0, done.stderr
         return dict(re.findall(r"^feed (\S+) .*://[^/]+(/\S+)$", done.stdout, re.MULTILINE))
+
+    def source(self, name: str) -> dict:
+        """What the status says of a source."""
+        return json.loads(admin(self.admin_port, "/status.json"))["sources"][name]
+
+    def age_copies(self) -> None:
+        """Makes a program that is stopped ask all its sources again soon after it starts."""
+        with contextlib.closing(sqlite3.connect(self.state / "calferry.db")) as database, database:
+            database.execute("UPDATE snapshot SET confirmed_at = confirmed_at - 7200")
 
     def rss(self) -> int:
         found = re.search(r"^VmRSS:\s+(\d+) kB", self._proc("status"), re.MULTILINE)

@@ -1,0 +1,238 @@
+"""What the machine does: disks that are full, read-only or damaged, and clocks that jump. The defences: `store`, which
+changes nothing or all, `http`, which serves from memory, and times that are never taken from the wall clock where they
+are spans."""
+
+import contextlib
+import email.utils
+import glob
+import os
+import pathlib
+import random
+import shutil
+import subprocess
+import time
+
+import pytest
+
+from client import get
+from conftest import place_of, served, well
+from program import FULL, PROGRAM, Program, eventually
+from upstream import calendar, settings
+
+PAGE = 4096
+
+
+class Box:
+    """A program whose state folder is a file system of its own, which nobody else sees."""
+
+    def __init__(self, upstream, name: str, mount="mount -t tmpfs -o size=3m tmpfs"):
+        self.upstream, self.name, self.count = upstream, name, 0
+        self.folder = pathlib.Path(subprocess.check_output(["mktemp", "-d", "-t", "attack-disk-XXXXXX"], text=True).strip())
+        wrap = ["unshare", "--mount", "--propagation", "private", "sh", "-c", f'{mount} "$0" && exec "$@"', str(self.folder)]
+        self.program = Program(self.settings(self.answers(6)), wrap=wrap, state=self.folder / "state", wait=False)
+        eventually("listening", self.program.listens)
+        # As the program sees it.
+        self.inside = pathlib.Path(f"/proc/{self.program.process.pid}/root{self.folder}")
+        self.path = self.paths()
+        self.place = place_of(self.program)
+        self.body = served(self.program, self.path, "disk canary")
+
+    def answers(self, events: int) -> str:
+        self.count += 1
+        return self.upstream.on(f"/{self.name}-{self.count}.ics", self.text(events))
+
+    def text(self, events: int) -> bytes:
+        # Not to be compressed, so that a new copy needs room.
+        dice = random.Random(self.count)
+        return calendar("disk canary", events, padding="".join(f"X-NOISE:{dice.randbytes(15_000).hex()}\r\n" for _ in range(2)))
+
+    def settings(self, address: str) -> str:
+        return settings({"disk": address})
+
+    def paths(self) -> str:
+        said = self.inside_of(PROGRAM, "url", "--config", str(self.program.config))
+        return "/" + said.split("://")[1].split("/", 1)[1].split()[0]
+
+    def fill(self) -> None:
+        with contextlib.suppress(OSError), (self.inside / "ballast").open("wb", buffering=0) as ballast:
+            while ballast.write(b"x" * PAGE):
+                pass
+
+    def inside_of(self, *command: str) -> str:
+        enter = ["nsenter", f"--mount=/proc/{self.program.process.pid}/ns/mnt"]
+        return subprocess.check_output([*enter, *command], text=True, stderr=subprocess.STDOUT)
+
+    def change(self, before) -> dict:
+        """A new address, at which a new calendar waits until `before` was done; then what the status says of it."""
+        self.count += 1
+        path, body = f"/{self.name}-{self.count}.ics", self.text(12)
+        done = False
+
+        def act(handler):
+            eventually("the disk is as it is to be", lambda: done)
+            self.upstream.on(path, body)
+            self.upstream.acts[path](handler)
+
+        self.program.reload(self.settings(self.upstream.act(path, act)))
+        eventually("asked", lambda: self.upstream.hits.get(path))
+        before()
+        done = True
+        eventually("the fetch is over", lambda: not self.program.source("disk")["fetching"])
+        return self.program.source("disk")
+
+    def close(self) -> None:
+        self.program.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def need(*command: str) -> None:
+    if os.getuid() != 0 or subprocess.run(["unshare", "--mount", *command], capture_output=True).returncode != 0:
+        pytest.skip(f"cannot do here: {' '.join(command)}")
+
+
+@contextlib.contextmanager
+def boxed(upstream, name: str, **more):
+    box = Box(upstream, name, **more)
+    try:
+        yield box
+    finally:
+        box.close()
+
+
+def holds(box: Box, source: dict) -> str:
+    """The old copy is served and the trouble is told; returns what is told."""
+    well(box.program, box.place, box.path, box.body)
+    assert source["trouble"] and source["trouble"]["reason"] == "storage", source
+    return f"{source['trouble']['words']}; {source['trouble']['advice']}"
+
+
+def recovers(box: Box) -> None:
+    source = box.change(lambda: None)
+    assert source["trouble"] is None and source["events"] == 12, source
+    assert b"disk canary 11" in get(box.place, box.path).text()
+
+
+def test_on_a_full_disk_the_old_copy_is_served_until_there_is_room_again(upstream, report):
+    """Takes hold on: the transaction of `Store::accept`, and the error it gives."""
+    need("mount", "-t", "tmpfs", "tmpfs", "/mnt")
+    with boxed(upstream, "full") as box:
+        told = holds(box, box.change(box.fill))
+        # A reload needs the disk, too: the old settings stay in force.
+        box.program.reload(box.settings(box.answers(3)))
+        eventually("said", lambda: "could not be put in force" in box.program.said())
+        well(box.program, box.place, box.path, box.body)
+        (box.inside / "ballast").unlink()
+        recovers(box)
+        report(told)
+
+
+def test_on_a_disk_that_turns_read_only_the_old_copy_is_served(upstream, tmp_path, report):
+    """What ext4 does at an error of the disk. Takes hold on: the same."""
+    image = tmp_path / "image"
+    subprocess.run(["truncate", "--size=16M", image], check=True)
+    subprocess.run(["mkfs.ext4", "-q", "-O", "^has_journal", image], check=True)
+    mount = ["mount", "-o", "loop,errors=remount-ro", str(image)]
+    need(*mount, "/mnt")
+    with boxed(upstream, "read-only", mount=" ".join(mount)) as box:
+        device = box.inside_of("findmnt", "-no", "SOURCE", str(box.folder)).strip()
+        trigger = pathlib.Path(f"/sys/fs/ext4/{pathlib.Path(device).name}/trigger_fs_error")
+        if not os.access(trigger, os.W_OK):
+            pytest.skip("this kernel gives no errors for the asking")
+        told = holds(box, box.change(lambda: trigger.write_text("attack")))
+        assert "ro," in box.inside_of("findmnt", "-no", "OPTIONS", str(box.folder))
+        box.inside_of("mount", "-o", "remount,rw", str(box.folder))
+        recovers(box)
+        report(told)
+
+
+@pytest.mark.parametrize("options", ["size=4k", "ro"])
+def test_a_start_in_a_folder_that_cannot_be_written_ends_with_words(upstream, tmp_path, options, report):
+    need("mount", "-t", "tmpfs", "tmpfs", "/mnt")
+    mount = f'mount -t tmpfs -o {options} tmpfs "$0" && exec "$@"'
+    wrap = ["unshare", "--mount", "--propagation", "private", "sh", "-c", mount, str(tmp_path)]
+    folder = tmp_path if options == "ro" else tmp_path / "state"
+    program = Program(settings({"disk": upstream.on("/disk.ics", calendar("disk canary"))}), wrap=wrap, state=folder, wait=False)
+    try:
+        assert program.process.wait(30) == 1 and "panicked" not in program.said(), program.said()
+        assert str(tmp_path) in program.said()
+        report(program.said().strip().splitlines()[-1])
+    finally:
+        program.stop()
+
+
+def test_a_database_with_flipped_bits_is_refused_or_fetched_again_and_never_a_crash(upstream, tmp_path, report):
+    """Takes hold on: the digest of each copy, and `StoreError::Damaged`."""
+    sources = {name: upstream.on(f"/flip-{name}.ics", calendar("flip canary", 50, padding=f"X-NOISE:{name * 999}\r\n")) for name in "abc"}
+    program = Program(settings(sources), state=tmp_path / "state")
+    paths = program.paths()
+    bodies = {name: served(program, path, "flip canary") for name, path in paths.items()}
+    program.stop()
+    shutil.copytree(program.state, tmp_path / "whole")
+    dice, fates = random.Random(4), {}
+    for _ in range(100 if FULL else 12):
+        shutil.rmtree(program.state)
+        shutil.copytree(tmp_path / "whole", program.state)
+        database = bytearray((program.state / "calferry.db").read_bytes())
+        for _ in range(dice.choice([1, 8, 64, 512])):
+            database[dice.randrange(len(database))] ^= 1 << dice.randrange(8)
+        (program.state / "calferry.db").write_bytes(database)
+        program.log.write_text("")
+        program.start(wait=False)
+        try:
+            fate = eventually("an end or a start", lambda: fate_of(program), 30)
+            if fate == "served":
+                for name, path in paths.items():
+                    again = eventually("the right body", lambda: (got := get(place_of(program), path)).status == 200 and got.text(), 45)
+                    assert again == bodies[name]
+                if "cannot be read; it is fetched again" in program.said():
+                    fate = "a copy fetched again"
+        finally:
+            program.stop()
+        assert "panicked" not in program.said(), program.said()
+        fates[fate] = fates.get(fate, 0) + 1
+    report(", ".join(f"{fate}: {count}" for fate, count in sorted(fates.items())))
+
+
+def fate_of(program: Program) -> str | None:
+    code = program.process.poll()
+    if code is None:
+        return "served" if "serving on" in program.said() and program.listens() else None
+    said = program.said()
+    # Never by a signal; and a human is told what to do.
+    assert code == 1 and "left as it was" in said or "left as it is" in said, f"{code}: {said}"
+    return "refused"
+
+
+def test_a_clock_that_jumps_by_a_year_stops_nothing(upstream, tmp_path):
+    """Takes hold on: spans measured by a clock that does not jump, and dates that never go backwards."""
+    library = glob.glob("/usr/lib/*/faketime/libfaketime.so.1")
+    assert library, "libfaketime is not installed"
+    clock = tmp_path / "clock"
+    clock.write_text("+0")
+    fake = {"LD_PRELOAD": library[0], "FAKETIME_TIMESTAMP_FILE": str(clock), "FAKETIME_NO_CACHE": "1", "FAKETIME_DONT_FAKE_MONOTONIC": "1", "DONT_FAKE_MONOTONIC": "1"}
+    address = upstream.on("/clock.ics", calendar("clock canary"))
+    program = Program(settings({"small": address}), environment=fake, server={"requests_per_minute": 6000})
+    try:
+        place, path = place_of(program), program.paths()["small"]
+        body = served(program, path, "clock canary")
+        etag = get(place, path).header("etag")
+        published = get(place, path).header("last-modified")
+        for days in (365, -365, 3650, -730, 0):
+            clock.write_text(f"{days:+}d")
+            eventually(f"{days:+} days", lambda: abs(date_of(get(place, path)) - time.time() - days * 86400) < 86400)
+            well(program, place, path, body)
+            kept = get(place, path, more=f"If-None-Match: {etag}\r\n")
+            assert kept.status == 304, days
+            # Never later than Date, which a clock that was set back may be before.
+            assert get(place, path).header("last-modified") == published or days < 0, days
+            assert get(place, "/wrong.ics").status == 404
+            # Deadlines hold all the same.
+            with place.connect() as silent:
+                began = time.monotonic()
+                assert silent.recv(1) == b"" and 0.5 < time.monotonic() - began < 12
+    finally:
+        program.stop()
+
+
+def date_of(reply) -> float:
+    return email.utils.parsedate_to_datetime(reply.header("date")).timestamp()
