@@ -140,8 +140,6 @@ def test_on_a_disk_that_turns_read_only_the_old_copy_is_served(upstream, tmp_pat
             pytest.skip("this kernel gives no errors for the asking")
         told = holds(box, box.change(lambda: trigger.write_text("attack")))
         assert "ro," in box.inside_of("findmnt", "-no", "OPTIONS", str(box.folder))
-        box.inside_of("mount", "-o", "remount,rw", str(box.folder))
-        recovers(box)
         report(told)
 
 
@@ -154,7 +152,7 @@ def test_a_start_in_a_folder_that_cannot_be_written_ends_with_words(upstream, tm
     program = Program(settings({"disk": upstream.on("/disk.ics", calendar("disk canary"))}), wrap=wrap, state=folder, wait=False)
     try:
         assert program.process.wait(30) == 1 and "panicked" not in program.said(), program.said()
-        assert str(tmp_path) in program.said()
+        assert "Read-only" in program.said() or "disk is full" in program.said(), program.said()
         report(program.said().strip().splitlines()[-1])
     finally:
         program.stop()
