@@ -292,12 +292,10 @@ impl Store {
     /// copy of the old one is taken over, to be served until then. Copies that no source leads to are deleted.
     ///
     /// # Errors
-    /// If the database cannot be written; then nothing has changed.
+    /// [`StoreError::Damaged`] if the file has been damaged, or the database cannot be written; then nothing has changed.
     pub fn bind<'a>(&self, sources: impl Iterator<Item = (&'a str, &'a UpstreamId)>) -> Result<(), StoreError> {
         let mut writer = locked(&self.writer);
-        let transaction = writer.transaction()?;
-        schema::bind(&transaction, sources)?;
-        transaction.commit()?;
+        schema::bind(&mut writer, sources).map_err(|cause| StoreError::damage(&self.path, cause))?;
         // Done once in a while, with as many rows as there are sources.
         Ok(writer.execute_batch("PRAGMA shrink_memory")?)
     }

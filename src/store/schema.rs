@@ -83,9 +83,10 @@ pub(super) fn put_snapshot(to: &Transaction<'_>, upstream: &UpstreamId, at: &Sna
 }
 
 pub(super) fn bind<'a>(
-    to: &Transaction<'_>,
+    writer: &mut Connection,
     sources: impl Iterator<Item = (&'a str, &'a UpstreamId)>,
 ) -> rusqlite::Result<()> {
+    let to = writer.transaction()?;
     to.execute_batch("CREATE TEMP TABLE bound (name TEXT PRIMARY KEY) WITHOUT ROWID")?;
     for (name, upstream) in sources {
         to.prepare_cached("INSERT OR REPLACE INTO bound (name) VALUES (?)")?.execute([name])?;
@@ -97,7 +98,7 @@ pub(super) fn bind<'a>(
             continue;
         }
         if let Some(before) = before {
-            inherit(to, &before, upstream)?;
+            inherit(&to, &before, upstream)?;
         }
         to.prepare_cached("INSERT OR REPLACE INTO source (name, upstream) VALUES (?, ?)")?
             .execute(params![name, upstream])?;
@@ -108,7 +109,8 @@ pub(super) fn bind<'a>(
          DELETE FROM text WHERE upstream NOT IN (SELECT upstream FROM source);
          DELETE FROM quarantine WHERE upstream NOT IN (SELECT upstream FROM source);
          DROP TABLE temp.bound;",
-    )
+    )?;
+    to.commit()
 }
 
 fn inherit(to: &Transaction<'_>, from: &UpstreamId, heir: &UpstreamId) -> rusqlite::Result<()> {

@@ -135,3 +135,21 @@ fn a_copy_whose_bytes_have_changed_on_the_disk_is_not_served() {
         packed[at] ^= 0x10;
     }
 }
+
+#[test]
+fn damage_that_shows_only_when_sources_are_bound_is_told_with_the_file_and_what_to_do() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("calferry.db");
+    Store::open(dir.path(), Access::Serve).unwrap().bind([("work", &A)].into_iter()).unwrap();
+    let other = Connection::open(&path).unwrap();
+    let number = |query| other.query_row(query, [], |row| row.get::<_, usize>(0)).unwrap();
+    let page = number("SELECT rootpage FROM sqlite_schema WHERE name = 'source'");
+    let size = number("PRAGMA page_size");
+    drop(other);
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[(page - 1) * size..page * size].fill(0xFF);
+    std::fs::write(&path, bytes).unwrap();
+    let store = Store::open(dir.path(), Access::Serve).unwrap();
+    let refused = store.bind([("work", &A)].into_iter()).unwrap_err();
+    assert!(matches!(refused, StoreError::Damaged { .. }), "{refused}");
+}

@@ -171,7 +171,7 @@ def test_a_bomb_hurts_neither_the_copy_at_hand_nor_any_other_feed(victim, name, 
     if not taken:
         assert reply.text() == good, "the old copy is served"
     assert taken <= (fate == "may"), reason
-    assert most - rss <= (8 * 64 if FULL else 8 * 24) * MIB, "memory"
+    assert most - rss <= 6 * (64 if FULL else 8) * MIB, "memory: six times the largest answer"
     assert visitor.p99 <= (0.25 if FULL else 2)
     well(program, victim.place, victim.paths["calm"], victim.calm)
 

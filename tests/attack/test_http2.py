@@ -143,6 +143,13 @@ def hpack_bomb(http2, path):
     yield from (frame(HEADERS, WHOLE, at, block) for at in streams(400)[1:])
 
 
+def hpack_bomb_of_one_megabyte(http2, path):
+    """Small enough for a bound that is too wide."""
+    yield frame(HEADERS, WHOLE, 1, http2.head(path) + b"\x40\x01x\x7f\xc1\x1e" + b"y" * 4032)
+    block = http2.head(path) + b"\xbe" * 250
+    yield from (frame(HEADERS, WHOLE, at, block) for at in streams(400)[1:])
+
+
 def hpack_tables_of_all_sizes(http2, path):
     block = b"\x3f\xe1\x1f\x20" * 2000 + http2.head(path)
     return (frame(HEADERS, WHOLE, at, block) for at in streams(200))
@@ -188,6 +195,7 @@ ATTACKS = [
     window_update_flood,
     data_dribble,
     hpack_bomb,
+    hpack_bomb_of_one_megabyte,
     hpack_tables_of_all_sizes,
     headers_of_nothing,
     streams_beyond_the_most,
@@ -203,6 +211,10 @@ ENDED = {
     "continuation_flood",
     "continuation_flood_of_large_frames",
     "empty_data_flood",
+    "hpack_bomb",
+    "hpack_bomb_of_one_megabyte",
+    "streams_beyond_the_most",
+    "resets_of_streams_that_are_over",
 }
 
 

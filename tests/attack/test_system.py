@@ -160,7 +160,9 @@ def test_a_start_in_a_folder_that_cannot_be_written_ends_with_words(upstream, tm
 
 def test_a_database_with_flipped_bits_is_refused_or_fetched_again_and_never_a_crash(upstream, tmp_path, report):
     """Takes hold on: the digest of each copy, and `StoreError::Damaged`."""
-    sources = {name: upstream.on(f"/flip-{name}.ics", calendar("flip canary", 50, padding=f"X-NOISE:{name * 999}\r\n")) for name in "abc"}
+    # Not to be compressed, so that most of what is stored is text.
+    noise = {name: "".join(f"X-NOISE:{random.Random(name).randbytes(20_000).hex()}\r\n") for name in "abc"}
+    sources = {name: upstream.on(f"/flip-{name}.ics", calendar("flip canary", 2, padding=noise[name])) for name in "abc"}
     program = Program(settings(sources), state=tmp_path / "state")
     paths = program.paths()
     bodies = {name: served(program, path, "flip canary") for name, path in paths.items()}
@@ -171,7 +173,7 @@ def test_a_database_with_flipped_bits_is_refused_or_fetched_again_and_never_a_cr
         shutil.rmtree(program.state)
         shutil.copytree(tmp_path / "whole", program.state)
         database = bytearray((program.state / "calferry.db").read_bytes())
-        for _ in range(dice.choice([1, 8, 64, 512])):
+        for _ in range(dice.choice([1, 2, 4, 8, 64])):
             database[dice.randrange(len(database))] ^= 1 << dice.randrange(8)
         (program.state / "calferry.db").write_bytes(database)
         program.log.write_text("")
