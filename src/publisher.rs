@@ -292,7 +292,12 @@ fn render(
     let mut texts = Vec::with_capacity(ingredients.copies.len());
     for (ingredient, source) in ingredients.copies.iter().zip(&feed.sources) {
         // One that has no copy yet is left out, and the feed's health says so.
-        let text = store.text(&ingredient.id).map_err(|error| Unmade::new(Some(ingredient.id), error))?;
+        let text = match store.text(&ingredient.id) {
+            // A copy that is known and whose text is gone is as damaged as one that cannot be read.
+            Ok(None) if ingredient.digest.is_some() => Err(StoreError::DamagedCopy),
+            text => text,
+        };
+        let text = text.map_err(|error| Unmade::new(Some(ingredient.id), error))?;
         texts.extend(text.map(|text| (source, ingredient, text)));
     }
     if texts.is_empty() {

@@ -381,3 +381,21 @@ async fn a_collapsed_calendar_is_served_once_somebody_accepts_it() {
     let reply = tokio::time::timeout(Duration::from_secs(5), program.get(&program.path("me"), &[])).await.unwrap();
     assert!(reply.text().contains("thin 0") && !reply.text().contains("full"));
 }
+
+/// Without its text, a copy looks sound from outside: its source answers, and says that nothing has changed.
+#[tokio::test]
+async fn a_copy_whose_text_is_gone_from_the_disk_is_fetched_again() {
+    let upstream = Upstream::start().await;
+    upstream.on("/a.ics", calendar(harness::calendar(3, "meeting")));
+    let toml = format!(
+        "[fetch]\nallow_private = true\n[source.work]\nurl = \"{}\"\n[feed.me]\nsources = [\"work\"]\n",
+        upstream.url("/a.ics")
+    );
+    let program = Program::start(&toml).await;
+    eventually("the first copy", async || program.source("work").await["events"] == 3).await;
+    let database = rusqlite::Connection::open(program.dir.path().join("state/calferry.db")).unwrap();
+    assert_eq!(database.execute("DELETE FROM text", []).unwrap(), 1);
+    let path = program.path("me");
+    eventually("the calendar", async || program.get(&path, &[]).await.status == 200).await;
+    assert_eq!(upstream.hits("/a.ics"), 2);
+}
