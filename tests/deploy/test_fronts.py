@@ -1,8 +1,10 @@
 """The fronts as they are shipped, before the program, by TLS; and the image's folder."""
 
+import http.server
 import os
 import shutil
 import subprocess
+import threading
 import uuid
 
 import pytest
@@ -84,6 +86,36 @@ def test_a_front_hands_through_what_matters_and_keeps_no_token(front, calferry, 
     for file in tmp_path.rglob("*"):
         if file.suffix in {".log", ".out"}:
             assert calferry.token not in file.read_text(errors="replace"), file.name
+
+
+class Listener(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.server.heard = dict(self.headers.items())
+        self.send_response(204)
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.mark.parametrize("front", [nginx, caddy])
+def test_a_front_says_itself_who_asks(front, tmp_path):
+    certificate(tmp_path)
+    back = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Listener)
+    threading.Thread(target=back.serve_forever, daemon=True).start()
+    port = free_port()
+    log = (tmp_path / "front.out").open("w")
+    command = [str(part) for part in front(tmp_path, back.server_address[1], port)]
+    process = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, "HOME": str(tmp_path)})
+    try:
+        eventually(lambda: answers(port), "the front listens")
+        lies = [part for name in ["X-Forwarded-For", "CF-Connecting-IP", "Forwarded"] for part in ["-H", f"{name}: 203.0.113.7"]]
+        run("curl", "-sk", "--noproxy", "*", *lies, "--connect-to", f"cal.example.com:443:127.0.0.1:{port}", "https://cal.example.com/x")
+        assert "203.0.113.7" not in str(back.heard) and back.heard["X-Forwarded-For"] == "127.0.0.1", back.heard
+    finally:
+        process.terminate()
+        process.wait(20)
+        back.shutdown()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="chroot needs root")
