@@ -133,13 +133,33 @@ impl Context<'_> {
         path
     }
 
-    /// The first line of a file that holds a secret.
+    /// The first line of a file that holds a secret. `credential:NAME` is what systemd handed over under that name, see
+    /// `LoadCredential=` in systemd.exec(5).
     pub(super) fn secret(&mut self, section: &Section, key: &str, path: &str) -> Option<String> {
-        let path = self.file(path);
+        let path = match path.strip_prefix("credential:") {
+            Some(name) => self.credential(section, key, name)?,
+            None => self.file(path),
+        };
         match std::fs::read_to_string(&path) {
             Ok(text) => Some(text.lines().next().unwrap_or_default().trim().to_owned()),
             Err(error) => {
                 section.problem(key, format!("{} cannot be read: {error}", path.display()));
+                None
+            }
+        }
+    }
+    fn credential(&self, section: &Section, key: &str, name: &str) -> Option<PathBuf> {
+        // A name that leads elsewhere is no credential.
+        let plain = !name.is_empty() && name != "." && name != ".." && !name.contains('/');
+        let folder = self.environment.iter().find(|(key, _)| key == "CREDENTIALS_DIRECTORY").map(|(_, folder)| folder);
+        match folder {
+            Some(folder) if plain => Some(Path::new(folder).join(name)),
+            Some(_) => {
+                section.problem(key, "a credential is named as in LoadCredential=, without a folder");
+                None
+            }
+            None => {
+                section.problem(key, "there are no credentials: systemd did not start this with LoadCredential=");
                 None
             }
         }

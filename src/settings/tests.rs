@@ -212,3 +212,23 @@ fn without_a_home_the_state_needs_a_folder() {
         PathBuf::from("/var/lib/calferry")
     );
 }
+
+#[test]
+fn a_credential_of_systemd_is_read_by_its_name_only() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("family"), "https://example.com/handed-over/secret.ics\n").unwrap();
+    let toml = |name: &str| {
+        format!("[source.family]\nurl_file = \"credential:{name}\"\n[feed.family]\nsources = [\"family\"]\n")
+    };
+    let credentials = folder.path().to_str().unwrap();
+    let here = [("CREDENTIALS_DIRECTORY", credentials)];
+    assert!(load_with(&toml("family"), &[], &here).is_ok());
+    let elsewhere = format!("..{}/family", credentials.replace('/', "/../"));
+    for (name, environment) in [("family", &[][..]), ("other", &here), ("", &here), ("..", &here), (&elsewhere, &here)]
+    {
+        let problems = load_with(&toml(name), &[], environment).unwrap_err();
+        assert!(problems.iter().any(|problem| problem.contains("source.family.url_file")), "{name}: {problems:?}");
+    }
+    let outside = load_with(&toml(&format!("{credentials}/family")), &[], &here).unwrap_err();
+    assert!(outside.iter().any(|problem| problem.contains("without a folder")), "{outside:?}");
+}
