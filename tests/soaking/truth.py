@@ -56,6 +56,9 @@ class Source:
         self.offered = -1
         # Changed with the settings: the address has it, and nothing else.
         self.place = 0
+        # The program has said that it holds a copy from there: an empty calendar is a collapse now, and was a calendar
+        # like any other before.
+        self.held = False
 
     def url(self, port):
         return f"http://{self.host}:{port}/{self.name}.ics?place={self.place}"

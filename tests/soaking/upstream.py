@@ -57,6 +57,8 @@ class Upstreams:
         body = calendar(source.name, version)
         if random.random() < BAD and b"moved=" not in asked:
             kind = random.choice(self.kinds)
+            if kind == "empty" and not source.held:
+                kind = "nothing"
             self.faults[kind] += 1
             return await getattr(self, f"bad_{kind}")(source, body, writer)
         tag = f'"{source.name}-{version}"'

@@ -147,6 +147,8 @@ class World:
 
     async def start(self):
         self.write(self.settings())
+        # The places that this life has known from its beginning; a later one may not be in force yet.
+        self.loaded = {source.name: source.place for source in self.sources}
         log = open(self.folder / "calferry.log", "ab")
         with log:
             process = await asyncio.create_subprocess_exec(
@@ -167,12 +169,15 @@ class World:
 
     async def report(self):
         """What the program says it holds is what it must serve from now on, also after a kill."""
+        places = {source.name: source.place for source in self.sources}
         answer = await self.ask(self.admin, "/status.json")
         if not answer:
             return
         self.reports += 1
         for name, source in json.loads(answer[1])["sources"].items():
             if source["events"] is not None:
+                asked = self.upstreams.sources[name]
+                asked.held = not source["inherited"] and asked.place == places[name] == self.loaded.get(name)
                 for feed in self.by_source[name]:
                     if len(feed.sources) == 1:
                         feed.accepted(feed.sources[0], source["events"] - BASE)
@@ -301,7 +306,7 @@ class World:
     async def move(self, life):
         """Other addresses, the same calendars."""
         for source in random.sample(self.sources, 5):
-            source.place += 1
+            source.place, source.held = source.place + 1, False
         self.write(self.settings())
         self.hang_up(life)
 
