@@ -56,7 +56,8 @@ def build(*examples):
     chosen = [part for example in examples for part in ("--example", example)]
     given = os.environ.get("CALFERRY")
     wanted = chosen if given else ["--bin", "calferry", *chosen]
-    output("cargo", "build", "--release", "--quiet", "--manifest-path", ROOT / "Cargo.toml", *wanted)
+    if wanted:
+        output("cargo", "build", "--release", "--quiet", "--manifest-path", ROOT / "Cargo.toml", *wanted)
     calferry = pathlib.Path(given) if given else TARGET / "release/calferry"
     return [calferry.resolve(), *(TARGET / "release/examples" / example for example in examples)]
 
