@@ -142,7 +142,7 @@ fn credentials(url: &Url, speaks: Speaks) -> Result<Option<(String, String)>, Wa
     if url.username().is_empty() && url.password().is_none() {
         return Ok(None);
     }
-    let decode = |text: &str| percent_decode_str(text).decode_utf8().map(|text| text.into_owned());
+    let decode = |text: &str| percent_decode_str(text).decode_utf8().map(std::borrow::Cow::into_owned);
     let (Ok(user), Ok(password)) = (decode(url.username()), decode(url.password().unwrap_or_default())) else {
         return Err(WayMistake::Credentials);
     };
