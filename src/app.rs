@@ -237,6 +237,8 @@ fn plans(settings: &Settings, key: &Key) -> Vec<Plan> {
         upstream: upstream_id(source, &naming),
         address: source.address.clone(),
         reach: source.reach,
+        ports: Arc::clone(&source.ports),
+        ways: Arc::clone(&source.ways),
         pace: source.pace,
     };
     settings.sources.iter().map(plan).collect()

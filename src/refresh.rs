@@ -8,8 +8,10 @@
 //! |---|---|
 //! | `upstream` | what is known of one upstream: its copy, its trouble, what comes next |
 //! | `schedule` | when an upstream is due again. Pure |
-//! | `host` | how often and how much at once a host is asked, and when it is left alone. Pure |
+//! | `lane` | a host by one way, and how a way stands. Pure |
+//! | `host` | how often and how much at once a host is asked by one way, and when it is left alone. Pure |
 //! | `hosts` | all hosts, and what waits for them |
+//! | `entry` | one upstream as the driver has it, and which way it takes |
 //! | `judge` | what an answer means for the copy that is held. Pure |
 //! | `work` | one refresh, from order to outcome |
 //! | `record` | what an outcome leaves behind |
@@ -18,10 +20,12 @@
 //! | `handle` | the refresher as the rest of the program knows it |
 
 mod driver;
+mod entry;
 mod handle;
 mod host;
 mod hosts;
 mod judge;
+mod lane;
 mod ledger;
 mod record;
 mod schedule;
@@ -31,5 +35,6 @@ mod work;
 pub use handle::{Bounds, Change, Plan, Refresher, WAKE_AFTER};
 pub use host::HostLimits;
 pub use judge::{CollapseRule, MendedAnswer, mend_answer};
+pub use lane::WayStanding;
 pub use schedule::Pace;
 pub use upstream::{Failing, Standing, Upstream};

@@ -11,12 +11,14 @@
 //! | `resolve` | from tables to [`Settings`] |
 //! | `server` | the listeners |
 //! | `fetch` | fetching, and every source |
+//! | `egress` | the ways to a source, and its ports |
 //! | `feed` | a feed's own table |
 //! | `rules`, `condition`, `action` | a feed's wishes, rule by rule |
 //! | `pattern` | patterns, none of which can hold up a feed |
 
 mod action;
 mod condition;
+mod egress;
 mod feed;
 mod fetch;
 mod item;
@@ -40,7 +42,7 @@ use crate::calendar::Limits;
 use crate::feed::{Key, Recipe, Token};
 use crate::http::{Patience, Rates, TrustedProxies};
 use crate::refresh::{CollapseRule, HostLimits, Pace};
-use crate::source::{Address, Options, Reach};
+use crate::source::{Address, Options, Reach, Way};
 
 pub use read::{Given, Origin};
 
@@ -116,6 +118,10 @@ pub struct Source {
     pub address: Address,
     /// How far it may lead.
     pub reach: Reach,
+    /// Ports it may lead to, if its reach is public.
+    pub ports: Arc<[u16]>,
+    /// The ways to it, in the order in which they are tried. Never by another.
+    pub ways: Arc<[Way]>,
     /// How often it is asked.
     pub pace: Pace,
 }

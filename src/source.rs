@@ -7,8 +7,12 @@
 //! |---|---|
 //! | `address` | a source's address: a secret, sent exactly as it was pasted |
 //! | `guard` | which addresses of the network may be reached |
+//! | `way` | straight, or through a proxy |
 //! | `connect` | name → checked addresses → connection, with TLS |
-//! | `client` | one fetch: redirects, deadlines, what to make of the answer |
+//! | `tunnel` | the same through a proxy |
+//! | `client` | one fetch by one way: redirects, deadlines |
+//! | `diagnose` | why no answer came |
+//! | `verdict` | what an answer without a calendar means |
 //! | `body` | reading and decoding under a cap |
 //! | `error` | everything that goes wrong, by name |
 
@@ -16,11 +20,16 @@ mod address;
 mod body;
 mod client;
 mod connect;
+mod diagnose;
 mod error;
 mod guard;
+mod tunnel;
+mod verdict;
+mod way;
 
 pub use address::{Address, Mistake};
 pub use client::{Client, Fetch, Fetched, Options, Order, Validators};
 pub use connect::roots;
 pub use error::{FetchError, Retry};
-pub use guard::{Reach, is_public};
+pub use guard::{Reach, USUAL_PORTS, is_public};
+pub use way::{Proxy, Way, WayMistake};

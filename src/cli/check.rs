@@ -4,7 +4,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use super::Place;
-use super::fetch::{client, fetch_once, remarks};
+use super::fetch::{Target, client, fetch_once, remarks};
 use crate::settings::Settings;
 use crate::store::{Access, Store};
 
@@ -34,7 +34,12 @@ async fn try_sources(settings: &Settings) -> anyhow::Result<ExitCode> {
     let mut failed = 0;
     // One after the other: a host that counts must not be asked for everything at once.
     for source in &settings.sources {
-        match fetch_once(&client, &source.address, source.reach, &settings.fetch.limits).await {
+        let mut told = Vec::new();
+        let answer = fetch_once(&client, &Target::of(source), &settings.fetch.limits, |line| told.push(line)).await;
+        for line in told {
+            writeln!(std::io::stdout(), "source {}: {line}", source.name)?;
+        }
+        match answer {
             Ok(answer) => writeln!(std::io::stdout(), "source {}: {}", source.name, remarks(&answer).join("; "))?,
             Err(error) => {
                 failed += 1;

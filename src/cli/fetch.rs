@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
 
@@ -12,24 +13,28 @@ use crate::clock::Clock;
 use crate::feed::{Circumstances, Copy, Presentation, Recipe, ZoneNames};
 use crate::refresh::{MendedAnswer, mend_answer};
 use crate::settings::{Origin, Settings, Source};
-use crate::source::{Address, Client, Fetch, FetchError, Fetched, Options, Order, Reach, Validators, roots};
+use crate::source::{
+    Address, Client, Fetch, FetchError, Fetched, Options, Order, Reach, USUAL_PORTS, Validators, Way, roots,
+};
 
 /// Fetches `named`, a source of the settings or an address, and prints what would be served.
 pub(super) async fn fetch(named: &str, allow_private: bool, place: &Place) -> anyhow::Result<ExitCode> {
-    let (client, limits, address, reach, recipe) = if named.contains("://") {
-        let address = Address::parse(named)?;
-        let options = Options::default();
-        let reach = if allow_private { Reach::Private } else { Reach::Public };
-        (Client::new(options, &roots(None)?), Limits::default(), address, reach, Recipe::default())
+    let (client, limits, mut target, recipe) = if named.contains("://") {
+        let ports = Arc::new(USUAL_PORTS);
+        let target =
+            Target { address: Address::parse(named)?, reach: Reach::Public, ports, ways: Arc::new([Way::Direct]) };
+        (Client::new(Options::default(), &roots(None)?), Limits::default(), target, Recipe::default())
     } else {
         let settings = named_settings(place, named)?;
         let source = find(&settings, named)?;
         let feed = settings.feeds.iter().find(|feed| feed.sources.contains(&source.name));
         let recipe = feed.map(|feed| feed.recipe.clone());
-        let reach = if allow_private { Reach::Private } else { source.reach };
-        (client(&settings)?, settings.fetch.limits, source.address.clone(), reach, recipe.unwrap_or_default())
+        (client(&settings)?, settings.fetch.limits, Target::of(source), recipe.unwrap_or_default())
     };
-    match fetch_once(&client, &address, reach, &limits).await {
+    if allow_private {
+        target.reach = Reach::Private;
+    }
+    match fetch_once(&client, &target, &limits, |told| eprintln!("calferry: {told}")).await {
         Ok(answer) => {
             for line in remarks(&answer) {
                 eprintln!("calferry: {line}");
@@ -128,18 +133,54 @@ pub(super) fn client(settings: &Settings) -> anyhow::Result<Client> {
     Ok(Client::new(settings.fetch.options, &roots))
 }
 
-/// One fetch, read and mended as the server would.
+/// What one fetch is of.
+pub(super) struct Target {
+    address: Address,
+    reach: Reach,
+    ports: Arc<[u16]>,
+    ways: Arc<[Way]>,
+}
+
+impl Target {
+    pub(super) fn of(source: &Source) -> Self {
+        let (ports, ways) = (Arc::clone(&source.ports), Arc::clone(&source.ways));
+        Self { address: source.address.clone(), reach: source.reach, ports, ways }
+    }
+}
+
+/// One fetch, read and mended as the server would, by the first way that leads to an answer. Ways that do not, and a host
+/// that has moved, are told to `tell`.
 pub(super) async fn fetch_once(
     client: &Client,
-    address: &Address,
-    reach: Reach,
+    target: &Target,
     limits: &Limits,
+    mut tell: impl FnMut(String),
 ) -> Result<MendedAnswer, FetchError> {
-    let order = Order { address: address.clone(), reach, validators: Validators::default() };
-    match client.fetch(order).await? {
-        Fetched::Body { text, .. } => Ok(mend_answer(&text, limits, &address.telltales(), || None)?),
-        Fetched::NotModified => Err(FetchError::Unexpected(304)),
+    let mut failed = None;
+    for (index, way) in target.ways.iter().enumerate() {
+        let order = Order {
+            address: target.address.clone(),
+            reach: target.reach,
+            ports: Arc::clone(&target.ports),
+            way: way.clone(),
+            validators: Validators::default(),
+        };
+        match client.fetch(order).await {
+            Ok(Fetched::Body { text, moved_to, .. }) => {
+                if let Some(host) = moved_to {
+                    tell(format!("moved to {host} for good; if that is right, put its new address into the settings"));
+                }
+                return Ok(mend_answer(&text, limits, &target.address.telltales(), || None)?);
+            }
+            Ok(Fetched::NotModified { .. }) => return Err(FetchError::Unexpected(304)),
+            Err(error) if error.is_fault_of_way() && target.ways.len() > 1 => {
+                tell(format!("way {} ({}): {}: {error}", index + 1, way.kind(), error.name()));
+                failed = Some(error);
+            }
+            Err(error) => return Err(error),
+        }
     }
+    Err(failed.unwrap_or(FetchError::Interrupted))
 }
 
 /// What a person should know of an answer that was accepted.

@@ -15,7 +15,7 @@ use super::metrics::Readings;
 use crate::clock::Timestamp;
 use crate::feed::Tally;
 use crate::publisher::Served;
-use crate::refresh::Standing;
+use crate::refresh::{Standing, WayStanding};
 
 /// The private routes. They read what the public ones use.
 #[derive(Debug)]
@@ -47,8 +47,20 @@ struct Source {
     inherited: bool,
     /// Lines of the last copy that are no content line, and were left out.
     junk_lines: usize,
+    /// The host to which it has moved for good.
+    moved_to: Option<Arc<str>>,
+    /// How each way in its `egress` stands, in that order.
+    ways: Vec<Way>,
     trouble: Option<Trouble>,
     quarantine: Option<Aside>,
+}
+
+#[derive(Debug, Serialize)]
+struct Way {
+    kind: &'static str,
+    state: &'static str,
+    since: Option<String>,
+    last_error: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -143,8 +155,11 @@ impl Admin {
         let (editions, edition_bytes) = self.front.publisher.cached().await;
         let mut fetches: Vec<_> = self.front.refresher.tally().into_iter().collect();
         fetches.sort_unstable();
+        let mut tries: Vec<_> = self.front.refresher.tries().into_iter().collect();
+        tries.sort_unstable();
         Readings {
             fetches,
+            tries,
             sources: states.into_iter().collect(),
             oldest_confirmation_seconds: i64::try_from(oldest).unwrap_or(i64::MAX),
             devices: i64::try_from(directory.catalog.devices()).unwrap_or(i64::MAX),
@@ -215,6 +230,8 @@ fn source(standing: Standing, now: Timestamp) -> Source {
         fetching: standing.fetching,
         inherited: copy.is_some_and(|copy| copy.inherited),
         junk_lines: standing.junk,
+        moved_to: standing.moved_to,
+        ways: standing.ways.into_iter().map(way).collect(),
         trouble: standing.failing.map(|failing| Trouble {
             reason: failing.reason,
             words: failing.words,
@@ -228,4 +245,9 @@ fn source(standing: Standing, now: Timestamp) -> Source {
             agreed: kept.agreed,
         }),
     }
+}
+
+fn way(standing: WayStanding) -> Way {
+    let WayStanding { kind, state, since, words } = standing;
+    Way { kind, state, since: since.map(|since| since.to_string()), last_error: words }
 }

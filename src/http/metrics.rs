@@ -16,6 +16,12 @@ struct Word {
     word: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct WayWord {
+    way: &'static str,
+    word: &'static str,
+}
+
 /// What is counted while it happens. Cheap to count: a counter each, found without looking.
 #[derive(Debug, Default)]
 pub struct Metrics {
@@ -38,6 +44,7 @@ pub struct Metrics {
 #[derive(Debug, Default)]
 pub(super) struct Readings {
     pub(super) fetches: Vec<(&'static str, u64)>,
+    pub(super) tries: Vec<((&'static str, &'static str), u64)>,
     pub(super) sources: Vec<(&'static str, i64)>,
     pub(super) oldest_confirmation_seconds: i64,
     pub(super) devices: i64,
@@ -94,6 +101,10 @@ impl Metrics {
         for (word, count) in &readings.fetches {
             fetches.get_or_create(&Word { word }).inc_by(*count);
         }
+        let tries = Family::<WayWord, Counter>::default();
+        for ((way, word), count) in &readings.tries {
+            tries.get_or_create(&WayWord { way, word }).inc_by(*count);
+        }
         let sources = Family::<Word, Gauge>::default();
         for (word, count) in &readings.sources {
             sources.get_or_create(&Word { word }).set(*count);
@@ -108,6 +119,7 @@ impl Metrics {
         );
         registry.register("open_connections", "Connections open now", self.open_connections.clone());
         registry.register("fetches", "Fetches, by how they ended", fetches);
+        registry.register("tries", "Tries of fetches, by kind of way and by how they ended", tries);
         registry.register("sources", "Sources, by state", sources);
         for (name, help, value) in [
             (

@@ -10,52 +10,23 @@ use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use tokio_util::time::DelayQueue;
-use tokio_util::time::delay_queue::Key;
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 
+use super::entry::{Due, Entry, Place, host_says, way_standings};
 use super::handle::{Adopted, Bounds, Change, Command, Plan, Tally, WAKE_AFTER, distinct};
 use super::host::Ended;
 use super::hosts::{Hosts, Next};
+use super::lane::Lane;
 use super::ledger::Ledger;
-use super::record::record;
-use super::schedule::Pace;
+use super::record::{record, record_way};
 use super::upstream::{Standing, Upstream};
-use super::work::{Job, Outcome, Tools, refresh};
-use crate::source::{Address, Fetch, FetchError, Reach, Retry};
+use super::work::{Done, Job, Outcome, Tools, refresh};
+use crate::source::{Fetch, FetchError, Retry};
 use crate::store::{Known, UpstreamId};
 
 /// How often confirmations are written to the disk, and how soon another process's changes are seen.
 const FLUSH_EVERY: Duration = Duration::from_mins(1);
 const LOOK_EVERY: Duration = Duration::from_secs(5);
-
-/// What the delay queue holds.
-enum Due {
-    Upstream(UpstreamId),
-    /// A host may be asked again.
-    Host(Arc<str>),
-}
-
-enum Place {
-    /// In the delay queue.
-    Scheduled(Key),
-    /// In its host's queue.
-    Waiting,
-    /// In its host's queue, before those that nobody waits for.
-    Urgent,
-    /// Being fetched.
-    Running,
-}
-
-struct Entry {
-    upstream: Arc<Upstream>,
-    address: Address,
-    reach: Reach,
-    pace: Pace,
-    host: Arc<str>,
-    place: Place,
-    /// No reader's wish has it fetched before this moment.
-    rests_until: Option<Instant>,
-}
 
 pub(super) struct Driver<F> {
     tools: Arc<Tools<F>>,
@@ -66,9 +37,9 @@ pub(super) struct Driver<F> {
     entries: HashMap<UpstreamId, Entry>,
     hosts: Hosts<UpstreamId>,
     due: DelayQueue<Due>,
-    running: JoinSet<Outcome>,
-    /// Which upstream a running refresh is of, and which host it asks.
-    jobs: HashMap<Id, (UpstreamId, Arc<str>)>,
+    running: JoinSet<Done>,
+    /// Which upstream a running refresh is of, and which host it asks by which way.
+    jobs: HashMap<Id, (UpstreamId, Lane)>,
     ledger: Ledger,
 }
 
@@ -163,8 +134,7 @@ impl<F: Fetch> Driver<F> {
             self.due.reset(key, soon);
             entry.upstream.update(|standing| standing.next = Some(now + soon));
         }
-        entry.pace = pace;
-        entry.upstream.update(|standing| standing.refresh = pace.refresh);
+        entry.follow(plan);
         entry
     }
 
@@ -180,22 +150,12 @@ impl<F: Fetch> Driver<F> {
             quarantine: known.quarantined.remove(&plan.upstream),
             next: Some(now + pause),
             refresh: plan.pace.refresh,
+            ways: way_standings(&plan.ways),
             ..Standing::default()
         };
-        Entry {
-            upstream: Arc::new(Upstream::new(
-                plan.upstream,
-                Arc::clone(&plan.source),
-                Arc::clone(&self.settled),
-                standing,
-            )),
-            address: plan.address.clone(),
-            reach: plan.reach,
-            pace: plan.pace,
-            host: plan.address.host().into(),
-            place: Place::Scheduled(self.due.insert(Due::Upstream(plan.upstream), pause)),
-            rests_until: None,
-        }
+        let upstream = Upstream::new(plan.upstream, Arc::clone(&plan.source), Arc::clone(&self.settled), standing);
+        let place = Place::Scheduled(self.due.insert(Due::Upstream(plan.upstream), pause));
+        Entry::new(plan, Arc::new(upstream), place)
     }
 
     fn wake(&mut self, id: UpstreamId) {
@@ -204,7 +164,6 @@ impl<F: Fetch> Driver<F> {
         if entry.rests_until.is_some_and(|until| until > now) {
             return;
         }
-        let host = Arc::clone(&entry.host);
         match &entry.place {
             Place::Running | Place::Urgent => return,
             Place::Scheduled(key) => {
@@ -212,41 +171,48 @@ impl<F: Fetch> Driver<F> {
             }
             Place::Waiting => {}
         }
+        entry.set_out(&self.hosts, now);
+        self.queue_urgent(id);
+    }
+
+    /// Puts it before all by the way it takes, and starts what may be started there.
+    fn queue_urgent(&mut self, id: UpstreamId) {
+        let Some(entry) = self.entries.get_mut(&id) else { return };
         entry.place = Place::Urgent;
-        self.hosts.queue_urgent(&host, id);
-        self.dispatch(&host);
+        let lane = entry.lane.clone();
+        self.hosts.queue_urgent(&lane, id);
+        self.dispatch(&lane);
     }
 
     fn due(&mut self, due: Due) {
-        let host = match due {
+        let lane = match due {
             Due::Upstream(id) => {
                 let Some(entry) = self.entries.get_mut(&id) else { return };
+                entry.set_out(&self.hosts, Instant::now());
                 entry.place = Place::Waiting;
-                let host = Arc::clone(&entry.host);
-                self.hosts.queue(&host, id);
-                host
+                let lane = entry.lane.clone();
+                self.hosts.queue(&lane, id);
+                lane
             }
-            Due::Host(host) => {
-                self.hosts.alarm(&host);
-                host
+            Due::Host(lane) => {
+                self.hosts.alarm(&lane);
+                lane
             }
         };
-        self.dispatch(&host);
+        self.dispatch(&lane);
     }
 
-    /// Starts what may be started at `host`.
-    fn dispatch(&mut self, host: &Arc<str>) {
+    /// Starts what may be started at the host of `lane` by its way.
+    fn dispatch(&mut self, lane: &Lane) {
         let now = Instant::now();
         loop {
             let full = self.running.len() >= self.bounds.concurrent;
-            // What the settings no longer name, or was started already, is passed over.
-            let waits = |id: &UpstreamId| {
-                self.entries.get(id).is_some_and(|entry| matches!(entry.place, Place::Waiting | Place::Urgent))
-            };
-            match self.hosts.next(host, full, now, waits) {
+            // What the settings no longer name, was started already or takes another way is passed over.
+            let waits = |id: &UpstreamId| self.entries.get(id).is_some_and(|entry| entry.is_waiting_by(lane));
+            match self.hosts.next(lane, full, now, waits) {
                 Next::Start(id) => self.spawn(id),
                 Next::Alarm(moment) => {
-                    self.due.insert_at(Due::Host(Arc::clone(host)), moment);
+                    self.due.insert_at(Due::Host(lane.clone()), moment);
                 }
                 Next::Rest => return,
             }
@@ -260,78 +226,114 @@ impl<F: Fetch> Driver<F> {
             standing.fetching = true;
             standing.clone()
         });
-        let job = Job { id, address: entry.address.clone(), reach: entry.reach, standing };
-        let tools = Arc::clone(&self.tools);
-        let host = Arc::clone(&entry.host);
-        let task = self.running.spawn(refresh(tools, job));
-        self.jobs.insert(task.id(), (id, host));
+        let lane = entry.lane.clone();
+        let job = Job {
+            id,
+            address: entry.address.clone(),
+            reach: entry.reach,
+            ports: Arc::clone(&entry.ports),
+            way: lane.way.clone(),
+            standing,
+        };
+        let task = self.running.spawn(refresh(Arc::clone(&self.tools), job));
+        self.jobs.insert(task.id(), (id, lane));
     }
 
-    fn ended(&mut self, ended: Result<(Id, Outcome), JoinError>) {
-        let (task, outcome) = ended.unwrap_or_else(|panic| {
+    fn ended(&mut self, ended: Result<(Id, Done), JoinError>) {
+        let (task, done) = ended.unwrap_or_else(|panic| {
             error!(error = %panic, "a refresh ended without an outcome");
-            (panic.id(), Outcome::Failed(FetchError::Storage("the refresh ended unexpectedly".into())))
+            let outcome = Outcome::Failed(FetchError::Storage("the refresh ended unexpectedly".into()));
+            (panic.id(), Done { outcome, moved_to: None })
         });
-        if let Some((id, host)) = self.jobs.remove(&task) {
-            self.settle(id, &host, outcome);
+        if let Some((id, lane)) = self.jobs.remove(&task) {
+            self.settle(id, &lane, done);
         }
         // A place is free for a host that waited for one.
         for _ in 0..self.hosts.crowd() {
             if self.running.len() >= self.bounds.concurrent {
                 break;
             }
-            if let Some(host) = self.hosts.first_of_crowd() {
-                self.dispatch(&host);
+            if let Some(lane) = self.hosts.first_of_crowd() {
+                self.dispatch(&lane);
             }
         }
     }
 
-    fn settle(&mut self, id: UpstreamId, host: &Arc<str>, outcome: Outcome) {
+    fn settle(&mut self, id: UpstreamId, lane: &Lane, done: Done) {
         let now = Instant::now();
-        let said = match &outcome {
-            Outcome::Failed(error) => host_says(error),
-            Outcome::Confirmed(_) | Outcome::Changed { .. } | Outcome::Quarantined(..) => Ended::Answered,
+        let error = match &done.outcome {
+            Outcome::Failed(error) => Some(error),
+            Outcome::Confirmed(_) | Outcome::Changed { .. } | Outcome::Quarantined(..) => None,
         };
+        self.count_way(lane, error);
+        let closed = self.hosts.ended(lane, error.map_or(Ended::Answered, host_says), now);
         // The settings may have dropped it while it ran, and even named it again.
-        if self.entries.get(&id).is_some_and(|entry| matches!(entry.place, Place::Running)) {
-            // What the host asked for is kept, whoever waits.
-            let asked = match &outcome {
-                Outcome::Failed(error) => matches!(error.retry(), Retry::After(_)),
-                Outcome::Confirmed(_) | Outcome::Changed { .. } | Outcome::Quarantined(..) => false,
-            };
-            let pause = self.record(id, outcome);
-            let key = self.due.insert(Due::Upstream(id), pause);
-            if let Some(entry) = self.entries.get_mut(&id) {
-                entry.rests_until = Some(now + if asked { pause } else { WAKE_AFTER });
-                entry.place = Place::Scheduled(key);
+        if let Some(entry) = self.entries.get_mut(&id)
+            && matches!(entry.place, Place::Running)
+        {
+            record_way(&entry.upstream, entry.number_of(&lane.way), error, self.tools.clock.now());
+            if error.is_some_and(FetchError::is_fault_of_way) && entry.turn_to_another(&self.hosts, now) {
+                debug!(source = %entry.upstream.label, way = lane.way.kind(), to = entry.lane.way.kind(), "turns to another way");
+                self.queue_urgent(id);
+            } else {
+                self.conclude(id, done, now);
             }
         }
-        if let Some((until, waiting)) = self.hosts.ended(host, said, now) {
-            self.left_alone(host, until - now, &waiting);
+        if let Some((until, waiting)) = closed {
+            self.left_alone(lane, until, &waiting, now);
         }
-        self.dispatch(host);
-        self.hosts.forget_idle(host, now);
+        self.dispatch(lane);
+        self.hosts.forget_idle(lane, now);
     }
 
-    fn left_alone(&self, host: &str, pause: Duration, waiting: &[UpstreamId]) {
-        let next = self.tools.clock.now() + pause;
-        for entry in waiting.iter().filter_map(|id| self.entries.get(id)) {
-            entry.upstream.update(|standing| standing.next = Some(next));
+    /// Records how it ended, and when it is due again.
+    fn conclude(&mut self, id: UpstreamId, done: Done, now: Instant) {
+        // What the host asked for is kept, whoever waits.
+        let asked = match &done.outcome {
+            Outcome::Failed(error) => matches!(error.retry(), Retry::After(_)),
+            Outcome::Confirmed(_) | Outcome::Changed { .. } | Outcome::Quarantined(..) => false,
+        };
+        let pause = self.record(id, done);
+        let key = self.due.insert(Due::Upstream(id), pause);
+        if let Some(entry) = self.entries.get_mut(&id) {
+            entry.rests_until = Some(now + if asked { pause } else { WAKE_AFTER });
+            entry.place = Place::Scheduled(key);
         }
+    }
+
+    fn count_way(&self, lane: &Lane, error: Option<&FetchError>) {
+        let word = error.map_or("answered", FetchError::name);
+        self.tally.lock().unwrap_or_else(PoisonError::into_inner).count_way(lane.way.kind(), word);
+    }
+
+    /// The circuit of a lane has opened. What waits there takes another way, if it has one that is ready.
+    fn left_alone(&mut self, lane: &Lane, until: Instant, waiting: &[UpstreamId], now: Instant) {
+        let (next, mut left) = (self.tools.clock.now() + (until - now), 0);
+        for id in waiting {
+            let Some(entry) = self.entries.get_mut(id).filter(|entry| entry.is_waiting_by(lane)) else { continue };
+            if entry.turn_to_another(&self.hosts, now) {
+                self.queue_urgent(*id);
+            } else {
+                left += 1;
+                entry.upstream.update(|standing| standing.next = Some(next));
+            }
+        }
+        let (host, way) = (&lane.host, lane.way.kind());
         warn!(
-            host,
-            pause_secs = pause.as_secs(),
-            waiting = waiting.len(),
-            "{host} refuses this machine; it is left alone for a while, and the copies at hand are served"
+            host = &**host,
+            way,
+            pause_secs = (until - now).as_secs(),
+            waiting = left,
+            "{host} refuses whoever comes by this way ({way}); it is not asked by it for a while, and the copies at hand are served"
         );
     }
 
     /// Records an outcome. Returns the pause until the next fetch.
-    fn record(&mut self, id: UpstreamId, outcome: Outcome) -> Duration {
+    fn record(&mut self, id: UpstreamId, done: Done) -> Duration {
         let Some(entry) = self.entries.get(&id) else { return Duration::ZERO };
         let first = entry.upstream.digest().is_none();
         let now = self.tools.clock.now();
-        let recorded = record(&entry.upstream, outcome, &entry.pace, now, fastrand::f64());
+        let recorded = record(&entry.upstream, done, &entry.pace, now, fastrand::f64());
         if first {
             self.settled.notify_waiters();
         }
@@ -343,7 +345,7 @@ impl<F: Fetch> Driver<F> {
             // Rendering ahead is a kindness; a reader that finds nothing rendered has it done.
             let _ = self.changes.try_send(change);
         }
-        *self.tally.lock().unwrap_or_else(PoisonError::into_inner).entry(recorded.word).or_default() += 1;
+        self.tally.lock().unwrap_or_else(PoisonError::into_inner).count(recorded.word);
         recorded.pause
     }
 
@@ -365,21 +367,6 @@ impl<F: Fetch> Driver<F> {
                 }
             });
         }
-    }
-}
-
-fn host_says(error: &FetchError) -> Ended {
-    match error {
-        FetchError::Throttled { retry_after, .. } => Ended::Refused(*retry_after),
-        FetchError::Captcha => Ended::Refused(None),
-        FetchError::Dns(_)
-        | FetchError::PrivateAddress
-        | FetchError::Connect(_)
-        | FetchError::Tls(_)
-        | FetchError::Timeout { .. }
-        | FetchError::Interrupted
-        | FetchError::NotHttp => Ended::Silent,
-        _ => Ended::Answered,
     }
 }
 

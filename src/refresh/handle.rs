@@ -16,7 +16,7 @@ use super::upstream::Upstream;
 use super::work::Tools;
 use crate::calendar::Limits;
 use crate::clock::Clock;
-use crate::source::{Address, Fetch, Reach};
+use crate::source::{Address, Fetch, Reach, Way};
 use crate::store::{Store, StoreError, UpstreamId};
 
 /// How soon a reader may have an upstream without any copy asked again.
@@ -24,8 +24,24 @@ pub const WAKE_AFTER: Duration = Duration::from_secs(30);
 /// Answers read at once.
 const READERS: usize = 2;
 
-/// How many fetches ended how.
-pub(super) type Tally = Arc<Mutex<HashMap<&'static str, u64>>>;
+/// How many fetches ended how, and how many tries by which kind of way.
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    fetches: HashMap<&'static str, u64>,
+    tries: HashMap<(&'static str, &'static str), u64>,
+}
+
+impl Counts {
+    pub(super) fn count(&mut self, word: &'static str) {
+        *self.fetches.entry(word).or_default() += 1;
+    }
+
+    pub(super) fn count_way(&mut self, kind: &'static str, word: &'static str) {
+        *self.tries.entry((kind, word)).or_default() += 1;
+    }
+}
+
+pub(super) type Tally = Arc<Mutex<Counts>>;
 
 /// Bounds of all fetching.
 #[derive(Debug, Clone, Copy)]
@@ -51,6 +67,10 @@ pub struct Plan {
     pub address: Address,
     /// How far it may lead.
     pub reach: Reach,
+    /// Ports it may lead to, if its reach is public.
+    pub ports: Arc<[u16]>,
+    /// The ways to it, the preferred first; never by another.
+    pub ways: Arc<[Way]>,
     /// How often it is asked.
     pub pace: Pace,
 }
@@ -145,6 +165,11 @@ impl Refresher {
 
     /// How many fetches ended how, by the names of [`crate::source::FetchError::name`] and `changed`, `unchanged`.
     pub fn tally(&self) -> HashMap<&'static str, u64> {
-        self.tally.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.tally.lock().unwrap_or_else(PoisonError::into_inner).fetches.clone()
+    }
+
+    /// How many tries by which kind of way ended how: `answered`, or an error's name.
+    pub fn tries(&self) -> HashMap<(&'static str, &'static str), u64> {
+        self.tally.lock().unwrap_or_else(PoisonError::into_inner).tries.clone()
     }
 }

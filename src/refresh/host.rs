@@ -1,11 +1,14 @@
-//! How a host is treated: how many fetches at once, how many a minute, and when it is left alone altogether.
+//! How a host is treated by one way: how many fetches at once, how many a minute, and when it is left alone altogether.
 //!
 //! Google refuses whole addresses of the network, not single calendars. When a host refuses three answers in a row, its
-//! circuit opens: nobody's calendar is asked for until the pause is over, and then one is, to see.
+//! circuit opens: nobody's calendar is asked for until the pause is over, and then one is, to see. A way that did not lead
+//! to the host, or by which it refused once, rests: whoever has another takes that, and nobody else is held up.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
+
+use super::lane::Readiness;
 
 /// Bounds for every host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +25,9 @@ pub struct HostLimits {
 const REFUSALS: u32 = 3;
 /// How long it stays open the first time.
 const FIRST_PAUSE: Duration = Duration::from_mins(5);
+/// How long a way rests the first time, and at most unless the host asks for more.
+const FIRST_REST: Duration = Duration::from_mins(1);
+const LONGEST_REST: Duration = Duration::from_mins(30);
 
 /// One host.
 #[derive(Debug)]
@@ -33,6 +39,8 @@ pub(super) struct Host {
     refusals: u32,
     pause: Duration,
     closed_until: Option<Instant>,
+    rest: Duration,
+    rests: Readiness,
 }
 
 /// Whether a fetch may start.
@@ -55,11 +63,22 @@ pub(super) enum Ended {
     Refused(Option<Duration>),
     /// No word from the host.
     Silent,
+    /// No word from the host, and another way may lead to it.
+    Unreached,
 }
 
 impl Host {
     pub(super) fn new(limits: HostLimits, now: Instant) -> Self {
-        Self { limits, running: 0, budget: now, refusals: 0, pause: FIRST_PAUSE, closed_until: None }
+        Self {
+            limits,
+            running: 0,
+            budget: now,
+            refusals: 0,
+            pause: FIRST_PAUSE,
+            closed_until: None,
+            rest: FIRST_REST,
+            rests: Readiness::Ready,
+        }
     }
 
     /// Whether a fetch may start at `now`.
@@ -83,6 +102,24 @@ impl Host {
         }
     }
 
+    /// Whether it leads anywhere.
+    pub(super) fn readiness(&self, now: Instant) -> Readiness {
+        let closed = self.closed_until.filter(|until| *until > now).map(Readiness::Refuses);
+        closed.unwrap_or(match self.rests {
+            Readiness::Rests(until) | Readiness::Refuses(until) if until <= now => Readiness::Ready,
+            rests => rests,
+        })
+    }
+
+    fn rest(&mut self, rests: impl Fn(Instant) -> Readiness, asked: Duration, now: Instant) {
+        // Fetches that were under way together fail together, and count as one.
+        if asked.is_zero() && self.readiness(now) != Readiness::Ready {
+            return;
+        }
+        self.rests = rests(now + self.rest.max(asked.min(self.limits.max_pause)));
+        self.rest = (self.rest * 2).min(LONGEST_REST);
+    }
+
     pub(super) fn started(&mut self, now: Instant) {
         self.running += 1;
         self.budget = self.budget.max(now) + Duration::from_mins(1) / self.limits.per_minute.max(1);
@@ -96,10 +133,14 @@ impl Host {
                 self.refusals = 0;
                 self.pause = FIRST_PAUSE;
                 self.closed_until = None;
+                (self.rest, self.rests) = (FIRST_REST, Readiness::Ready);
                 None
             }
             // Neither word nor refusal: a probe that got lost closes nothing and proves nothing.
-            Ended::Silent => {
+            Ended::Silent | Ended::Unreached => {
+                if ended == Ended::Unreached {
+                    self.rest(Readiness::Rests, Duration::ZERO, now);
+                }
                 if self.closed_until.is_some_and(|until| until <= now) {
                     self.closed_until = Some(now + self.pause);
                 }
@@ -111,6 +152,7 @@ impl Host {
 
     fn refused(&mut self, asked: Option<Duration>, now: Instant) -> Option<Instant> {
         self.refusals += 1;
+        self.rest(Readiness::Refuses, asked.unwrap_or_default(), now);
         // Fetches that were under way when the circuit opened are refused too; they say nothing new.
         if self.refusals < REFUSALS || self.closed_until.is_some_and(|until| until > now) {
             return None;
@@ -123,7 +165,7 @@ impl Host {
 
     /// Nothing of it needs to be remembered.
     pub(super) fn is_idle(&self, now: Instant) -> bool {
-        self.running == 0 && self.refusals == 0 && self.budget <= now
+        self.running == 0 && self.refusals == 0 && self.budget <= now && self.rests == Readiness::Ready
     }
 }
 
@@ -182,5 +224,26 @@ mod tests {
         host.started(at_last);
         host.ended(Ended::Answered, at_last);
         assert_eq!(host.may_start(at_last + secs(60)), May::Start);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_way_that_leads_nowhere_rests_longer_and_longer_and_holds_up_nobody_who_has_no_other() {
+        let now = Instant::now();
+        let mut host: Host = Host::new(LIMITS, now);
+        for (at, pause) in [(0, 60), (100, 120), (300, 240), (600, 480), (1200, 960), (3000, 1800), (9000, 1800)] {
+            let then = now + secs(at);
+            host.started(then);
+            host.ended(Ended::Unreached, then);
+            assert_eq!(host.readiness(then), Readiness::Rests(then + secs(pause)));
+            assert_eq!(host.readiness(then + secs(pause)), Readiness::Ready);
+            assert_eq!(host.may_start(then), May::Start);
+        }
+        let then = now + secs(20_000);
+        host.started(then);
+        host.ended(Ended::Answered, then);
+        assert_eq!(host.readiness(then), Readiness::Ready);
+        host.started(then);
+        host.ended(Ended::Refused(Some(secs(600))), then);
+        assert_eq!(host.readiness(then), Readiness::Refuses(then + secs(600)), "what the host asked for is kept");
     }
 }

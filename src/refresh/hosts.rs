@@ -1,11 +1,11 @@
-//! All hosts, and what waits for them.
+//! All hosts, each by every way to it, and what waits for them.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::Arc;
 
 use tokio::time::Instant;
 
 use super::host::{Ended, Host, HostLimits, May};
+use super::lane::{Lane, Readiness};
 
 /// What is to be done for a host.
 #[derive(Debug, PartialEq, Eq)]
@@ -22,9 +22,9 @@ pub(super) enum Next<W> {
 #[derive(Debug)]
 pub(super) struct Hosts<W> {
     limits: HostLimits,
-    queues: HashMap<Arc<str>, Queue<W>>,
+    queues: HashMap<Lane, Queue<W>>,
     /// Hosts that wait for a fetch of any host to end, in turn.
-    crowded: VecDeque<Arc<str>>,
+    crowded: VecDeque<Lane>,
 }
 
 #[derive(Debug)]
@@ -42,9 +42,9 @@ impl<W: Copy> Hosts<W> {
         Self { limits, queues: HashMap::new(), crowded: VecDeque::new() }
     }
 
-    fn queue_of(&mut self, name: &Arc<str>) -> &mut Queue<W> {
+    fn queue_of(&mut self, lane: &Lane) -> &mut Queue<W> {
         let limits = self.limits;
-        self.queues.entry(Arc::clone(name)).or_insert_with(|| Queue {
+        self.queues.entry(lane.clone()).or_insert_with(|| Queue {
             host: Host::new(limits, Instant::now()),
             urgent: VecDeque::new(),
             waiting: VecDeque::new(),
@@ -54,25 +54,25 @@ impl<W: Copy> Hosts<W> {
     }
 
     /// Puts `what` behind all that waits for the host.
-    pub(super) fn queue(&mut self, name: &Arc<str>, what: W) {
-        self.queue_of(name).waiting.push_back(what);
+    pub(super) fn queue(&mut self, lane: &Lane, what: W) {
+        self.queue_of(lane).waiting.push_back(what);
     }
 
     /// Puts `what` before all that waits for the host and is not urgent. It may stand there a second time: `wanted` of
     /// [`Hosts::next`] tells.
-    pub(super) fn queue_urgent(&mut self, name: &Arc<str>, what: W) {
-        self.queue_of(name).urgent.push_back(what);
+    pub(super) fn queue_urgent(&mut self, lane: &Lane, what: W) {
+        self.queue_of(lane).urgent.push_back(what);
     }
 
     /// The moment that was asked for has come.
-    pub(super) fn alarm(&mut self, name: &Arc<str>) {
-        self.queue_of(name).alarmed = false;
+    pub(super) fn alarm(&mut self, lane: &Lane) {
+        self.queue_of(lane).alarmed = false;
     }
 
     /// What is to be done for the host. `full` says that no fetch of any host may start; `wanted`, whether something in
     /// the queue is still to be started.
-    pub(super) fn next(&mut self, name: &Arc<str>, full: bool, now: Instant, wanted: impl Fn(&W) -> bool) -> Next<W> {
-        let queue = self.queue_of(name);
+    pub(super) fn next(&mut self, lane: &Lane, full: bool, now: Instant, wanted: impl Fn(&W) -> bool) -> Next<W> {
+        let queue = self.queue_of(lane);
         for ready in [&mut queue.urgent, &mut queue.waiting] {
             while ready.front().is_some_and(|first| !wanted(first)) {
                 ready.pop_front();
@@ -91,7 +91,7 @@ impl<W: Copy> Hosts<W> {
             May::Start if full => {
                 if !queue.crowded {
                     queue.crowded = true;
-                    self.crowded.push_back(Arc::clone(name));
+                    self.crowded.push_back(lane.clone());
                 }
                 Next::Rest
             }
@@ -105,33 +105,38 @@ impl<W: Copy> Hosts<W> {
         }
     }
 
+    /// Whether the lane leads anywhere.
+    pub(super) fn readiness(&self, lane: &Lane, now: Instant) -> Readiness {
+        self.queues.get(lane).map_or(Readiness::Ready, |queue| queue.host.readiness(now))
+    }
+
     /// How many hosts wait for a fetch of any host to end.
     pub(super) fn crowd(&self) -> usize {
         self.crowded.len()
     }
 
     /// The host whose turn it is among them; it waits no longer.
-    pub(super) fn first_of_crowd(&mut self) -> Option<Arc<str>> {
-        let name = self.crowded.pop_front()?;
-        self.queue_of(&name).crowded = false;
-        Some(name)
+    pub(super) fn first_of_crowd(&mut self) -> Option<Lane> {
+        let lane = self.crowded.pop_front()?;
+        self.queue_of(&lane).crowded = false;
+        Some(lane)
     }
 
     /// Takes note of how a fetch ended. If the host is left alone from now on, returns until when, and what waits.
-    pub(super) fn ended(&mut self, name: &Arc<str>, ended: Ended, now: Instant) -> Option<(Instant, Vec<W>)> {
-        let queue = self.queue_of(name);
+    pub(super) fn ended(&mut self, lane: &Lane, ended: Ended, now: Instant) -> Option<(Instant, Vec<W>)> {
+        let queue = self.queue_of(lane);
         let until = queue.host.ended(ended, now)?;
         Some((until, queue.urgent.iter().chain(&queue.waiting).copied().collect()))
     }
 
     /// Lets go of a host that has nothing to remember.
-    pub(super) fn forget_idle(&mut self, name: &Arc<str>, now: Instant) {
+    pub(super) fn forget_idle(&mut self, lane: &Lane, now: Instant) {
         let idle = |queue: &Queue<W>| {
             let empty = queue.urgent.is_empty() && queue.waiting.is_empty();
             empty && !queue.alarmed && !queue.crowded && queue.host.is_idle(now)
         };
-        if self.queues.get(name).is_some_and(idle) {
-            self.queues.remove(name);
+        if self.queues.get(lane).is_some_and(idle) {
+            self.queues.remove(lane);
         }
     }
 }
@@ -141,10 +146,15 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::source::Way;
 
-    fn hosts() -> (Hosts<u32>, Arc<str>) {
+    fn lane(host: &str) -> Lane {
+        Lane { host: host.into(), way: Way::Direct }
+    }
+
+    fn hosts() -> (Hosts<u32>, Lane) {
         let limits = HostLimits { concurrent: 2, per_minute: 6000, max_pause: Duration::from_hours(1) };
-        (Hosts::new(limits), "cal.example".into())
+        (Hosts::new(limits), lane("cal.example"))
     }
 
     #[tokio::test(start_paused = true)]
@@ -164,7 +174,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn hosts_that_find_no_room_take_turns() {
-        let ((mut hosts, first), second, now) = (hosts(), Arc::<str>::from("other.example"), Instant::now());
+        let ((mut hosts, first), second, now) = (hosts(), lane("other.example"), Instant::now());
         for name in [&first, &second, &first] {
             hosts.queue(name, 1);
             assert_eq!(hosts.next(name, true, now, |_| true), Next::Rest);

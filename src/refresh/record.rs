@@ -1,5 +1,6 @@
 //! What an outcome leaves behind: in the upstream's standing, in the log, and in the time of the next fetch.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tracing::{debug, info, warn};
@@ -7,7 +8,7 @@ use tracing::{debug, info, warn};
 use super::handle::Change;
 use super::schedule::Pace;
 use super::upstream::{Failing, Standing, Upstream};
-use super::work::Outcome;
+use super::work::{Done, Outcome};
 use crate::clock::Timestamp;
 use crate::source::FetchError;
 use crate::store::Snapshot;
@@ -25,11 +26,36 @@ pub(super) struct Recorded {
     pub(super) change: Option<Change>,
 }
 
-/// Writes `outcome` into the standing of `upstream` and into the log.
-pub(super) fn record(upstream: &Upstream, outcome: Outcome, pace: &Pace, now: Timestamp, dice: f64) -> Recorded {
+/// Writes into the standing of `upstream` how its way `number` stands after a try.
+pub(super) fn record_way(upstream: &Upstream, number: Option<usize>, error: Option<&FetchError>, now: Timestamp) {
+    upstream.update(|standing| {
+        if let Some(way) = number.and_then(|number| standing.ways.get_mut(number)) {
+            way.ended(error, now);
+        }
+    });
+}
+
+/// A permanent redirect to another host is for the operator to judge: it is followed, and said once.
+fn note_move(upstream: &Upstream, moved_to: Option<Arc<str>>) {
+    let news = upstream.update(|standing| {
+        let news = moved_to.clone().filter(|_| standing.moved_to != moved_to);
+        standing.moved_to = moved_to;
+        news
+    });
+    if let Some(host) = news {
+        let label = &upstream.label;
+        warn!(source = %label, host = &*host, "source `{label}` has moved to {host} for good; if that is right, put its new address into the settings");
+    }
+}
+
+/// Writes how a refresh ended into the standing of `upstream` and into the log.
+pub(super) fn record(upstream: &Upstream, done: Done, pace: &Pace, now: Timestamp, dice: f64) -> Recorded {
     let before = upstream.standing();
     let (mut confirmed, mut change) = (None, None);
-    let (word, pause) = match outcome {
+    if !matches!(done.outcome, Outcome::Failed(_)) {
+        note_move(upstream, done.moved_to);
+    }
+    let (word, pause) = match done.outcome {
         Outcome::Confirmed(snapshot) => {
             confirmed = Some(snapshot.clone());
             upstream.update(|standing| standing.is_well(snapshot));

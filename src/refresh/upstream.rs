@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
+use super::lane::WayStanding;
 use crate::clock::Timestamp;
 use crate::store::{Quarantine, Snapshot, UpstreamId};
 
@@ -37,6 +38,10 @@ pub struct Standing {
     pub junk: usize,
     /// The interval between fetches while all is well.
     pub refresh: Duration,
+    /// How each way to it stands, the preferred first.
+    pub ways: Vec<WayStanding>,
+    /// The host to which it has moved for good, if the host says so.
+    pub moved_to: Option<Arc<str>>,
 }
 
 /// What is wrong, and since when.

@@ -8,7 +8,7 @@ use super::judge::{CollapseRule, Verdict, judge, mend_answer};
 use super::upstream::Standing;
 use crate::calendar::Limits;
 use crate::clock::Clock;
-use crate::source::{Address, Fetch, FetchError, Fetched, Order, Reach, Validators};
+use crate::source::{Address, Fetch, FetchError, Fetched, Order, Reach, Validators, Way};
 use crate::store::{Quarantine, Snapshot, Store, UpstreamId};
 
 /// What a refresh needs beside the upstream itself.
@@ -36,32 +36,50 @@ pub(super) enum Outcome {
     Failed(FetchError),
 }
 
+/// A refresh that has ended.
+#[derive(Debug)]
+pub(super) struct Done {
+    pub(super) outcome: Outcome,
+    /// The host to which the upstream has moved for good, if it answered and that is another.
+    pub(super) moved_to: Option<Arc<str>>,
+}
+
 /// One upstream's part of a refresh.
 #[derive(Debug)]
 pub(super) struct Job {
     pub(super) id: UpstreamId,
     pub(super) address: Address,
     pub(super) reach: Reach,
+    pub(super) ports: Arc<[u16]>,
+    pub(super) way: Way,
     pub(super) standing: Standing,
 }
 
 /// Carries out one refresh. Dropping the future gives up the fetch, never a half-stored copy.
-pub(super) async fn refresh<F: Fetch>(tools: Arc<Tools<F>>, job: Job) -> Outcome {
+pub(super) async fn refresh<F: Fetch>(tools: Arc<Tools<F>>, job: Job) -> Done {
     let held = job.standing.snapshot.as_ref();
     // While an answer is kept aside, the next one must come whole, to be compared with it.
     let validators = match (held, &job.standing.quarantine) {
         (Some(held), None) => held.validators.clone(),
         _ => Validators::default(),
     };
-    let order = Order { address: job.address.clone(), reach: job.reach, validators };
+    let (address, ports, way) = (job.address.clone(), Arc::clone(&job.ports), job.way.clone());
+    let order = Order { address, reach: job.reach, ports, way, validators };
     match (tools.fetch.fetch(order).await, held) {
-        (Ok(Fetched::NotModified), Some(held)) => {
-            Outcome::Confirmed(Snapshot { confirmed_at: tools.clock.now(), ..held.clone() })
+        (Ok(Fetched::NotModified { moved_to }), Some(held)) => {
+            let held = Snapshot { confirmed_at: tools.clock.now(), ..held.clone() };
+            Done { outcome: Outcome::Confirmed(held), moved_to }
         }
-        (Ok(Fetched::NotModified), None) => Outcome::Failed(FetchError::Unexpected(304)),
-        (Ok(Fetched::Body { text, validators }), _) => read(tools, job, text, validators).await,
-        (Err(error), _) => Outcome::Failed(error),
+        (Ok(Fetched::NotModified { .. }), None) => failed(FetchError::Unexpected(304)),
+        (Ok(Fetched::Body { text, validators, moved_to }), _) => {
+            Done { outcome: read(tools, job, text, validators).await, moved_to }
+        }
+        (Err(error), _) => failed(error),
     }
+}
+
+fn failed(error: FetchError) -> Done {
+    Done { outcome: Outcome::Failed(error), moved_to: None }
 }
 
 async fn read<F: Fetch>(tools: Arc<Tools<F>>, job: Job, text: Vec<u8>, validators: Validators) -> Outcome {

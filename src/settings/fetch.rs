@@ -1,19 +1,23 @@
 //! `[fetch]` and `[source.NAME]`: what is fetched, from where, how often, and within which bounds.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::egress::{egress, ports};
 use super::resolve::{Context, DAY, HOUR, MINUTE, SECOND};
 use super::section::Section;
 use super::{Fetch, Problem, Source};
 use crate::calendar::Limits;
 use crate::refresh::{CollapseRule, HostLimits, Pace};
-use crate::source::{Address, Options, Reach};
+use crate::source::{Address, Options, Reach, USUAL_PORTS, Way};
 
 /// What holds for a source that says nothing of its own.
 pub(super) struct Defaults {
     pace: Pace,
     private: bool,
+    ways: Arc<[Way]>,
+    ports: BTreeSet<u16>,
 }
 
 /// The sources that are whole, and the place of every one that is named.
@@ -22,11 +26,26 @@ pub(super) struct Sources {
     pub(super) whole: Vec<Source>,
     /// `None` for one that has a problem, which is told already.
     pub(super) places: HashMap<String, Option<usize>>,
+    /// The first source of every address and reach: it is fetched once for all of them.
+    addresses: HashMap<([u8; 32], Reach), usize>,
 }
 
 impl Sources {
     pub(super) fn read(&mut self, name: String, section: Section, defaults: &Defaults, context: &mut Context<'_>) {
+        let path = section.at("egress");
         let source = source(&name, section, defaults, context);
+        if let Some(source) = &source {
+            let address = (source.address.fingerprint(&[0; 32]), source.reach);
+            let first = *self.addresses.entry(address).or_insert(self.whole.len());
+            let first = self.whole.get(first);
+            if let Some(first) = first.filter(|first| (&first.ways, &first.ports) != (&source.ways, &source.ports)) {
+                let message = format!(
+                    "source {} has the same address; it is fetched once, so give both the same egress and ports",
+                    first.name
+                );
+                context.found.borrow_mut().push(Problem { path, message });
+            }
+        }
         self.places.insert(name, source.as_ref().map(|_| self.whole.len()));
         self.whole.extend(source);
     }
@@ -36,7 +55,12 @@ pub(super) fn fetch(mut section: Section, context: &mut Context<'_>) -> (Fetch, 
     let (options, limits, collapse) = (Options::default(), Limits::default(), CollapseRule::default());
     let max_size = section.size("max_size", options.max_size, 1 << 10..=1 << 30);
     let pace = Pace { refresh: 15 * MINUTE, max_backoff: 6 * HOUR };
-    let defaults = Defaults { pace: read_pace(&mut section, pace), private: section.flag("allow_private", false) };
+    let defaults = Defaults {
+        pace: read_pace(&mut section, pace),
+        private: section.flag("allow_private", false),
+        ways: egress(&mut section, context).unwrap_or_else(|| Arc::new([Way::Direct])),
+        ports: ports(&mut section).unwrap_or_else(|| USUAL_PORTS.into()),
+    };
     let fetch = Fetch {
         options: Options {
             connect_timeout: section.duration("connect_timeout", options.connect_timeout, SECOND..=5 * MINUTE),
@@ -81,6 +105,9 @@ fn source(name: &str, mut section: Section, defaults: &Defaults, context: &mut C
     let pasted = address_text(&mut section, context);
     let private = section.flag("allow_private", defaults.private);
     let pace = read_pace(&mut section, defaults.pace);
+    let ways = egress(&mut section, context).unwrap_or_else(|| Arc::clone(&defaults.ways));
+    let more_ports = ports(&mut section).unwrap_or_default();
+    let ports: Arc<[u16]> = defaults.ports.union(&more_ports).copied().collect();
     let address = pasted.and_then(|pasted| match Address::parse(&pasted) {
         Ok(address) => Some(address),
         Err(mistake) => {
@@ -94,6 +121,13 @@ fn source(name: &str, mut section: Section, defaults: &Defaults, context: &mut C
             section
                 .problem("url", "this address is not on the public network; set allow_private = true if it is meant");
         }
+        if reach == Reach::Public && !ports.contains(&address.port()) {
+            let port = address.port();
+            section.problem(
+                "url",
+                format!("port {port} may not be used; if it is meant, write ports = [{port}] for this source"),
+            );
+        }
         if !address.is_encrypted() && reach == Reach::Public {
             let message =
                 "the way to this source is not encrypted; anybody on it can read the address and the calendar".into();
@@ -101,7 +135,7 @@ fn source(name: &str, mut section: Section, defaults: &Defaults, context: &mut C
         }
     }
     section.done();
-    Some(Source { name: name.into(), address: address?, reach, pace })
+    Some(Source { name: name.into(), address: address?, reach, ports, ways, pace })
 }
 
 /// The address as it was pasted, from wherever the settings say it is.

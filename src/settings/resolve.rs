@@ -133,15 +133,28 @@ impl Context<'_> {
         path
     }
 
-    /// The first line of a file that holds a secret. `credential:NAME` is what systemd handed over under that name, see
-    /// `LoadCredential=` in systemd.exec(5).
+    /// The first line of a file that holds a secret.
     pub(super) fn secret(&mut self, section: &Section, key: &str, path: &str) -> Option<String> {
+        let text = self.secret_text(section, key, path)?;
+        Some(text.lines().next().unwrap_or_default().trim().to_owned())
+    }
+
+    /// The lines of a file that holds secrets, with their numbers, without those that are blank or begin with `#`.
+    pub(super) fn secret_lines(&mut self, section: &Section, key: &str, path: &str) -> Option<Vec<(usize, String)>> {
+        let text = self.secret_text(section, key, path)?;
+        let lines = (1..).zip(text.lines().map(|line| line.trim().to_owned()));
+        Some(lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#')).collect())
+    }
+
+    /// What is in `path`. `credential:NAME` is what systemd handed over under that name, see `LoadCredential=` in
+    /// systemd.exec(5).
+    fn secret_text(&mut self, section: &Section, key: &str, path: &str) -> Option<String> {
         let path = match path.strip_prefix("credential:") {
             Some(name) => self.credential(section, key, name)?,
             None => self.file(path),
         };
         match std::fs::read_to_string(&path) {
-            Ok(text) => Some(text.lines().next().unwrap_or_default().trim().to_owned()),
+            Ok(text) => Some(text),
             Err(error) => {
                 section.problem(key, format!("{} cannot be read: {error}", path.display()));
                 None

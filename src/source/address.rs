@@ -127,6 +127,11 @@ impl Address {
         self.uri.host().unwrap_or_default()
     }
 
+    /// The port at the host.
+    pub fn port(&self) -> u16 {
+        self.uri.port_u16().unwrap_or(if self.is_encrypted() { 443 } else { 80 })
+    }
+
     /// Whether the way to the host is encrypted.
     pub fn is_encrypted(&self) -> bool {
         self.uri.scheme_str() == Some("https")

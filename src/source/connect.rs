@@ -1,4 +1,5 @@
-//! From a name to a connection: resolve, check every address, connect to one that was checked, then TLS.
+//! From a name to a connection: resolve, check every address, connect to one that was checked, then TLS. Behind a proxy
+//! there is nothing to resolve, and only numbers can be checked.
 //!
 //! hyper-util's connector does the connecting, with IPv6 and IPv4 racing. What is ours is the check between resolving
 //! and connecting: the connector gets only addresses that passed, so there is no second look-up to be told otherwise.
@@ -24,9 +25,11 @@ use tokio::sync::Semaphore;
 use tower_service::Service;
 
 use super::address::literal_ip;
-use super::guard::Reach;
+use super::guard::{Reach, is_local_name};
+use super::tunnel::{Through, share_of_proxy};
+use super::way::Way;
 
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
+pub(super) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
 
 /// The certificates to trust: the system's, or where it has none (a bare container) the ones built in, and the ones in
@@ -49,30 +52,79 @@ pub fn roots(extra: Option<&Path>) -> Result<RootCertStore, rustls::pki_types::p
     Ok(roots)
 }
 
-/// Makes connections as far as its reach goes.
+/// Makes connections by one way, as far as its reach goes.
 #[derive(Clone)]
 pub(super) struct Connector {
-    https: HttpsConnector<HttpConnector<Resolver>>,
+    https: HttpsConnector<Tcp>,
     reach: Reach,
+    proxied: bool,
     timeout: Duration,
 }
 
 impl Connector {
-    /// `timeout` covers all of it: resolving, connecting and TLS.
-    pub(super) fn new(reach: Reach, timeout: Duration, roots: RootCertStore) -> Self {
+    /// `timeout` covers all of it: resolving, connecting, what a proxy takes, and TLS.
+    pub(super) fn new(way: &Way, reach: Reach, timeout: Duration, roots: RootCertStore) -> Self {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let tls = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .expect("the provider has suites for TLS 1.2 and 1.3")
             .with_root_certificates(roots)
             .with_no_client_auth();
-        let mut tcp = HttpConnector::new_with_resolver(Resolver { reach, places: Arc::new(Semaphore::new(LOOK_UPS)) });
-        tcp.enforce_http(false);
-        tcp.set_nodelay(true);
-        tcp.set_connect_timeout(Some(timeout));
+        let tcp = match way {
+            Way::Direct => Tcp::Direct(straight(reach, timeout)),
+            // The operator's proxy may be on the operator's network.
+            Way::Proxy(proxy) => Tcp::Through(Through::new(proxy, straight(Reach::Private, share_of_proxy(timeout)))),
+        };
+        let proxied = matches!(tcp, Tcp::Through(_));
         let https =
             HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_all_versions().wrap_connector(tcp);
-        Self { https, reach, timeout }
+        Self { https, reach, proxied, timeout }
+    }
+
+    /// Whether the host may not be asked for, as far as that shows before it is resolved.
+    fn forbids(&self, uri: &Uri) -> bool {
+        // A number never reaches the resolver, and a proxy would resolve this machine's name to itself.
+        let number = literal_ip(uri).is_some_and(|ip| !self.reach.allows(ip));
+        let local = self.proxied && self.reach == Reach::Public && uri.host().is_some_and(is_local_name);
+        number || local
+    }
+}
+
+fn straight(reach: Reach, timeout: Duration) -> HttpConnector<Resolver> {
+    let mut tcp = HttpConnector::new_with_resolver(Resolver { reach, places: Arc::new(Semaphore::new(LOOK_UPS)) });
+    tcp.enforce_http(false);
+    tcp.set_nodelay(true);
+    tcp.set_connect_timeout(Some(timeout));
+    tcp
+}
+
+/// The part below TLS.
+#[derive(Clone)]
+enum Tcp {
+    Direct(HttpConnector<Resolver>),
+    Through(Through),
+}
+
+impl Service<Uri> for Tcp {
+    type Response = TokioIo<TcpStream>;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        match self {
+            Self::Direct(tcp) => tcp.poll_ready(cx).map_err(Into::into),
+            Self::Through(through) => through.poll_ready(cx),
+        }
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        match self {
+            Self::Direct(tcp) => {
+                let connecting = tcp.call(uri);
+                Box::pin(async move { Ok(connecting.await?) })
+            }
+            Self::Through(through) => through.call(uri),
+        }
     }
 }
 
@@ -86,15 +138,15 @@ impl Service<Uri> for Connector {
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
-        // A number never reaches the resolver.
-        if literal_ip(&uri).is_some_and(|ip| !self.reach.allows(ip)) {
+        if self.forbids(&uri) {
             return Box::pin(async { Err(Forbidden.into()) });
         }
         let (connecting, timeout) = (self.https.call(uri), self.timeout);
+        let phase = if self.proxied { "connection through the proxy" } else { "connection" };
         Box::pin(async move {
             match tokio::time::timeout(timeout, connecting).await {
                 Ok(connected) => connected,
-                Err(_) => Err(ConnectTimeout.into()),
+                Err(_) => Err(ConnectTimeout { phase }.into()),
             }
         })
     }
@@ -108,7 +160,10 @@ pub(super) struct Forbidden;
 /// Connecting took too long.
 #[derive(Debug, thiserror::Error)]
 #[error("connecting took too long")]
-pub(super) struct ConnectTimeout;
+pub(super) struct ConnectTimeout {
+    /// What was waited for.
+    pub(super) phase: &'static str,
+}
 
 /// The name did not resolve.
 #[derive(Debug, thiserror::Error)]

@@ -14,6 +14,18 @@ pub enum FetchError {
     /// The address, or one that a name or redirect leads to, is not on the public network.
     #[error("the address leads into a private network")]
     PrivateAddress,
+    /// A port that is not among those that may be used.
+    #[error("the address leads to port {0}, which may not be used")]
+    ForbiddenPort(u16),
+    /// The proxy is not there, or is none.
+    #[error("no connection to the proxy: {0}")]
+    ProxyUnreachable(&'static str),
+    /// The proxy wants a user name and a password, or others.
+    #[error("the proxy does not accept the credentials")]
+    ProxyAuth,
+    /// The proxy is there, and does not lead to the host.
+    #[error("the proxy does not lead to the host: {0}")]
+    ProxyRefused(&'static str),
     /// No connection.
     #[error("no connection to the host: {0}")]
     Connect(String),
@@ -128,6 +140,10 @@ impl FetchError {
         match self {
             Self::Dns(_) => "dns",
             Self::PrivateAddress => "private_address",
+            Self::ForbiddenPort(_) => "forbidden_port",
+            Self::ProxyUnreachable(_) => "proxy_unreachable",
+            Self::ProxyAuth => "proxy_auth",
+            Self::ProxyRefused(_) => "proxy_refused",
             Self::Connect(_) => "connect",
             Self::Tls(_) => "tls",
             Self::Timeout { .. } => "timeout",
@@ -166,7 +182,12 @@ impl FetchError {
             Self::Throttled { retry_after: Some(after), .. } | Self::Server { retry_after: Some(after), .. } => {
                 Retry::After(*after)
             }
-            Self::NotFound(_) | Self::Denied(_) | Self::SignIn | Self::PrivateAddress | Self::WebPage => Retry::Human,
+            Self::NotFound(_)
+            | Self::Denied(_)
+            | Self::SignIn
+            | Self::PrivateAddress
+            | Self::ForbiddenPort(_)
+            | Self::WebPage => Retry::Human,
             _ => Retry::Later,
         }
     }
@@ -177,6 +198,27 @@ impl FetchError {
         matches!(self, Self::Throttled { .. } | Self::Captcha)
     }
 
+    /// Whether another way to the host may help: this one does not lead to it, or the host refuses whoever comes by it.
+    /// A name that leads into a private network is not asked about again by way of a proxy, which would go there.
+    pub fn is_fault_of_way(&self) -> bool {
+        self.is_refusal() || self.is_unreached()
+    }
+
+    /// Whether the host was not reached, or not heard to the end.
+    pub fn is_unreached(&self) -> bool {
+        matches!(
+            self,
+            Self::Dns(_)
+                | Self::ProxyUnreachable(_)
+                | Self::ProxyAuth
+                | Self::ProxyRefused(_)
+                | Self::Connect(_)
+                | Self::Tls(_)
+                | Self::Timeout { .. }
+                | Self::Interrupted
+        )
+    }
+
     /// What the person with the server can do about it.
     pub fn advice(&self) -> &'static str {
         match self {
@@ -184,8 +226,14 @@ impl FetchError {
             Self::PrivateAddress => {
                 "If the calendar is on your own network, set allow_private = true for this source (--allow-private)."
             }
+            Self::ForbiddenPort(_) => "If the port is meant, add it to the ports of this source.",
+            Self::ProxyUnreachable(_) => "Check that the proxy runs, and its kind, host and port in egress.",
+            Self::ProxyAuth => "Check the user name and the password of the proxy in egress.",
+            Self::ProxyRefused(_) => {
+                "Check what the proxy allows, and that it reaches the host and resolves its name; or list another way in egress."
+            }
             Self::Connect(_) => {
-                "Check that this machine can reach the host; from some networks Google is not reachable."
+                "Check that this machine can reach the host; from some networks Google is not reachable (see egress)."
             }
             Self::Tls(_) => "Check the host's certificate; for a certificate of your own set fetch.ca_file.",
             Self::Timeout { .. } | Self::Interrupted | Self::Server { .. } => {

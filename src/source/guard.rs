@@ -28,6 +28,15 @@ impl Reach {
     }
 }
 
+/// The ports that a source with a public reach may use where the settings say nothing else.
+pub const USUAL_PORTS: [u16; 2] = [80, 443];
+
+/// Whether `host` is this machine's own name (RFC 6761 §6.3), with or without a dot at its end.
+pub(super) fn is_local_name(host: &str) -> bool {
+    let host = host.trim_end_matches('.').to_ascii_lowercase();
+    host == "localhost" || host.ends_with(".localhost")
+}
+
 /// The IANA special-purpose registry of IPv4, and multicast and what is reserved.
 static SPECIAL_V4: LazyLock<Vec<Ipv4Net>> = LazyLock::new(|| {
     [
@@ -62,7 +71,8 @@ static SPECIAL_V6: LazyLock<Vec<Ipv6Net>> = LazyLock::new(|| {
 });
 
 /// Whether `ip` is an address of the public network. An IPv4 address inside an IPv6 one is judged as itself; every
-/// form that hides one behind a translator (NAT64, 6to4, Teredo) is not public.
+/// form that hides one behind a translator (NAT64, 6to4, Teredo) is not public, nor is one that carries an IPv4 address
+/// of a private network through an ISATAP tunnel (RFC 5214 §6.1).
 pub fn is_public(ip: IpAddr) -> bool {
     match ip.to_canonical() {
         IpAddr::V4(ip) => is_public_v4(ip),
@@ -77,6 +87,13 @@ fn is_public_v4(ip: Ipv4Addr) -> bool {
 fn is_public_v6(ip: Ipv6Addr) -> bool {
     ip.segments().first().is_some_and(|first| first & 0xE000 == 0x2000)
         && !SPECIAL_V6.iter().any(|net| net.contains(&ip))
+        && isatap(ip).is_none_or(is_public_v4)
+}
+
+fn isatap(ip: Ipv6Addr) -> Option<Ipv4Addr> {
+    let [.., marker, form, high, low] = ip.segments();
+    // The bit that may differ says whether the IPv4 address is unique.
+    (marker & !0x0200 == 0 && form == 0x5EFE).then(|| Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low)))
 }
 
 #[cfg(test)]
@@ -137,6 +154,8 @@ mod tests {
             "ff0e::1",
             "4000::1",
             "1::1",
+            "2a00::5efe:10.0.0.1",
+            "2a00::200:5efe:127.0.0.1",
         ];
         for ip in forbidden {
             assert!(!is_public(ip.parse().unwrap()), "{ip} must not be reached");
@@ -156,6 +175,7 @@ mod tests {
             "2a00:1450:4001::1",
             "2400:3200::1",
             "::ffff:8.8.8.8",
+            "2a00::5efe:8.8.8.8",
         ] {
             assert!(is_public(ip.parse().unwrap()), "{ip} is public");
         }

@@ -2,6 +2,7 @@
 
 pub(crate) mod client;
 pub(crate) mod program;
+pub(crate) mod proxy;
 pub(crate) mod upstream;
 
 use std::time::Duration;

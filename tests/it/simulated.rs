@@ -70,7 +70,7 @@ where
 
 #[expect(clippy::unnecessary_wraps, reason = "what a script returns")]
 fn body(text: String) -> Result<Fetched, FetchError> {
-    Ok(Fetched::Body { text: text.into_bytes(), validators: Validators::default() })
+    Ok(Fetched::Body { text: text.into_bytes(), validators: Validators::default(), moved_to: None })
 }
 
 async fn status(app: &App, path: &str, headers: &[(&str, &str)]) -> (u16, String) {

@@ -1,0 +1,132 @@
+//! One upstream as the driver has it: where it waits, and which way it takes.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+use tokio_util::time::delay_queue::Key;
+
+use super::handle::Plan;
+use super::host::Ended;
+use super::hosts::Hosts;
+use super::lane::{Lane, Readiness, WayStanding};
+use super::schedule::Pace;
+use super::upstream::Upstream;
+use crate::source::{Address, FetchError, Reach, Way};
+use crate::store::UpstreamId;
+
+/// What the delay queue holds.
+pub(super) enum Due {
+    Upstream(UpstreamId),
+    /// A host may be asked again.
+    Host(Lane),
+}
+
+pub(super) enum Place {
+    /// In the delay queue.
+    Scheduled(Key),
+    /// In its host's queue.
+    Waiting,
+    /// In its host's queue, before those that nobody waits for.
+    Urgent,
+    /// Being fetched.
+    Running,
+}
+
+pub(super) struct Entry {
+    pub(super) upstream: Arc<Upstream>,
+    pub(super) address: Address,
+    pub(super) reach: Reach,
+    pub(super) ports: Arc<[u16]>,
+    /// The ways to it, the preferred first.
+    ways: Arc<[Way]>,
+    pub(super) pace: Pace,
+    /// The way it takes, or took last.
+    pub(super) lane: Lane,
+    /// Ways that did not lead to an answer since it was due, by their place in the list.
+    tried: Vec<usize>,
+    pub(super) place: Place,
+    /// No reader's wish has it fetched before this moment.
+    pub(super) rests_until: Option<Instant>,
+}
+
+impl Entry {
+    pub(super) fn new(plan: &Plan, upstream: Arc<Upstream>, place: Place) -> Self {
+        let way = plan.ways.first().cloned().unwrap_or(Way::Direct);
+        Self {
+            upstream,
+            address: plan.address.clone(),
+            reach: plan.reach,
+            ports: Arc::clone(&plan.ports),
+            ways: Arc::clone(&plan.ways),
+            pace: plan.pace,
+            lane: Lane { host: plan.address.host().into(), way },
+            tried: Vec::new(),
+            place,
+            rests_until: None,
+        }
+    }
+
+    /// Takes over what the settings say now. A fetch under way goes on as it is.
+    pub(super) fn follow(&mut self, plan: &Plan) {
+        self.pace = plan.pace;
+        self.ports = Arc::clone(&plan.ports);
+        let ways = (self.ways != plan.ways).then(|| way_standings(&plan.ways));
+        self.ways = Arc::clone(&plan.ways);
+        self.upstream.update(|standing| {
+            standing.refresh = plan.pace.refresh;
+            standing.ways = ways.unwrap_or_else(|| std::mem::take(&mut standing.ways));
+        });
+    }
+
+    /// The place of `way` in the list; nothing if the settings have dropped it.
+    pub(super) fn number_of(&self, way: &Way) -> Option<usize> {
+        self.ways.iter().position(|known| known == way)
+    }
+
+    pub(super) fn is_waiting_by(&self, lane: &Lane) -> bool {
+        matches!(self.place, Place::Waiting | Place::Urgent) && self.lane == *lane
+    }
+
+    /// It is due: every way is open to it again. Takes the best, or the one that is open soonest.
+    pub(super) fn set_out(&mut self, hosts: &Hosts<UpstreamId>, now: Instant) {
+        self.tried.clear();
+        if let Some((_, _, lane)) = self.choice(hosts, now) {
+            self.lane = lane;
+        }
+    }
+
+    /// The way it took did not lead to an answer. Takes the best of the others; `false` if none is ready.
+    pub(super) fn turn_to_another(&mut self, hosts: &Hosts<UpstreamId>, now: Instant) -> bool {
+        self.tried.extend(self.number_of(&self.lane.way));
+        match self.choice(hosts, now) {
+            Some((Readiness::Ready, _, lane)) => {
+                self.lane = lane;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn choice(&self, hosts: &Hosts<UpstreamId>, now: Instant) -> Option<(Readiness, usize, Lane)> {
+        let open = self.ways.iter().enumerate().filter(|(index, _)| !self.tried.contains(index));
+        let lanes = open.map(|(index, way)| (index, Lane { host: Arc::clone(&self.lane.host), way: way.clone() }));
+        let choices = lanes.map(|(index, lane)| (hosts.readiness(&lane, now), index, lane));
+        choices.min_by_key(|(readiness, index, _)| (*readiness, *index))
+    }
+}
+
+/// The standings of ways that nobody has taken yet.
+pub(super) fn way_standings(ways: &[Way]) -> Vec<WayStanding> {
+    ways.iter().map(WayStanding::untried).collect()
+}
+
+/// What an error says of the host, by the way that was taken.
+pub(super) fn host_says(error: &FetchError) -> Ended {
+    match error {
+        FetchError::Throttled { retry_after, .. } => Ended::Refused(*retry_after),
+        FetchError::Captcha => Ended::Refused(None),
+        error if error.is_unreached() => Ended::Unreached,
+        FetchError::PrivateAddress | FetchError::ForbiddenPort(_) | FetchError::NotHttp => Ended::Silent,
+        _ => Ended::Answered,
+    }
+}
