@@ -5,6 +5,8 @@
 //! | `server` | accepting connections, and ending them in order |
 //! | `vigil` | deadlines of a connection: silent, slow, idle, stuck |
 //! | `caller` | who is calling, and which proxies are believed |
+//! | `cloudflare` | which addresses are Cloudflare's |
+//! | `forwarded` | the way a request came, as proxies write it down. Pure |
 //! | `limits` | how often who may call |
 //! | `front` | the public routes: the life of a request, top to bottom |
 //! | `conditional` | is what the client holds still current. Pure |
@@ -17,7 +19,9 @@
 mod admin;
 mod answer;
 mod caller;
+mod cloudflare;
 mod conditional;
+mod forwarded;
 mod front;
 mod health;
 mod limits;
@@ -27,7 +31,8 @@ mod server;
 mod vigil;
 
 pub use admin::Admin;
-pub use caller::TrustedProxies;
+pub use caller::{Peer, TrustedProxies};
+pub use cloudflare::CloudflareRanges;
 pub use front::{Directory, Front, FrontOptions};
 pub use limits::Rates;
 pub use metrics::Metrics;

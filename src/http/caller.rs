@@ -1,77 +1,135 @@
 //! Who is calling. A header that names a client's address is believed only from a proxy that the settings trust: anybody
 //! can write such a header.
+//!
+//! Cloudflare is believed in `CF-Connecting-IP`, and in nothing else: it passes the other headers on from whoever wrote
+//! them. Other proxies are believed in `Forwarded` or `X-Forwarded-For`, and not in Cloudflare's header, for the same
+//! reason.
 
 use std::net::IpAddr;
 
+use chrono::NaiveDate;
 use http::{HeaderMap, HeaderName};
 use ipnet::IpNet;
 
-const CF_CONNECTING_IP: HeaderName = HeaderName::from_static("cf-connecting-ip");
-const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+use super::cloudflare::{CloudflareRanges, range};
+use super::forwarded;
 
-/// Cloudflare's ranges, with their date.
-const CLOUDFLARE: &str = include_str!("../../deploy/cloudflare-ips.txt");
+const CF_CONNECTING_IP: HeaderName = HeaderName::from_static("cf-connecting-ip");
+
+/// Who is at the other end of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Peer {
+    /// Somebody at this address.
+    Address(IpAddr),
+    /// Somebody on this machine, by a Unix socket.
+    Unix,
+}
+
+impl Peer {
+    /// With an IPv4 address written as such, even if it came by an IPv6 socket.
+    fn canonical(self) -> Self {
+        match self {
+            Self::Address(ip) => Self::Address(ip.to_canonical()),
+            Self::Unix => Self::Unix,
+        }
+    }
+}
+
+/// More than one client is named where there can be only one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Ambiguous;
 
 /// The proxies whose headers are believed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TrustedProxies {
-    cloudflare: Vec<IpNet>,
-    others: Vec<IpNet>,
+    /// Those that speak for Cloudflare.
+    cloudflare: Group,
+    others: Group,
+    /// Where the published ranges are among them.
+    published: Option<CloudflareRanges>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Group {
+    ranges: Vec<IpNet>,
+    unix: bool,
 }
 
 impl TrustedProxies {
-    /// Reads one entry of the settings: `cloudflare`, an address, or a range. `false` if it is none of them.
-    pub fn trust(&mut self, entry: &str) -> bool {
+    /// Reads one entry of the settings. `false` if it is none.
+    ///
+    /// `cloudflare` stands for `published`; an address, a range or `unix` for a proxy there; `cloudflare:` before one of
+    /// those for who brings Cloudflare's requests from there, such as `cloudflared`.
+    pub fn trust(&mut self, entry: &str, published: &CloudflareRanges) -> bool {
+        let entry = entry.trim();
         if entry.eq_ignore_ascii_case("cloudflare") {
-            let ranges = CLOUDFLARE.lines().filter(|line| !line.starts_with('#'));
-            self.cloudflare.extend(ranges.filter_map(|range| range.parse::<IpNet>().ok()));
+            self.cloudflare.ranges.extend_from_slice(published.ranges());
+            self.published = Some(published.clone());
             return true;
         }
-        let range = entry.parse().ok().or_else(|| entry.parse::<IpAddr>().ok().map(IpNet::from));
-        self.others.extend(range);
-        range.is_some()
+        match entry.split_once(':') {
+            Some((name, place)) if name.eq_ignore_ascii_case("cloudflare") => self.cloudflare.add(place),
+            _ => self.others.add(entry),
+        }
     }
 
-    /// The client's address: the peer's, unless the peer is a trusted proxy that names another.
-    pub(super) fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
-        let peer = peer.to_canonical();
-        let named = if contains(&self.cloudflare, peer) {
-            single(headers, &CF_CONNECTING_IP)
-        } else if contains(&self.others, peer) {
-            // Other proxies pass Cloudflare's header on from whoever wrote it.
+    /// The day the published ranges among them were copied, if that is more than a year before `today`.
+    pub fn outdated(&self, today: NaiveDate) -> Option<NaiveDate> {
+        self.published.as_ref()?.outdated(today)
+    }
+
+    /// The client: the peer, unless the peer is a trusted proxy that names another.
+    ///
+    /// # Errors
+    /// [`Ambiguous`] if one that speaks for Cloudflare names several: it never does, so somebody is lying.
+    pub(super) fn client(&self, peer: Peer, headers: &HeaderMap) -> Result<Peer, Ambiguous> {
+        let peer = peer.canonical();
+        let named = if self.cloudflare.has(peer) {
+            connecting_ip(headers)?
+        } else if self.others.has(peer) {
             self.last_untrusted(headers)
         } else {
             None
         };
-        named.unwrap_or(peer)
+        Ok(named.map_or(peer, Peer::Address))
     }
 
-    /// The last address of `X-Forwarded-For` that is not a trusted proxy's: what stands before it, the client may have
-    /// written itself.
+    /// The last hop that is not a trusted proxy: what stands before it, the client may have written itself.
     fn last_untrusted(&self, headers: &HeaderMap) -> Option<IpAddr> {
-        let mut hops = Vec::new();
-        for value in headers.get_all(X_FORWARDED_FOR) {
-            hops.extend(value.to_str().ok()?.split(','));
-        }
-        for hop in hops.into_iter().rev() {
-            let hop = hop.trim().parse::<IpAddr>().ok()?.to_canonical();
-            if !contains(&self.others, hop) && !contains(&self.cloudflare, hop) {
-                return Some(hop);
-            }
-        }
-        None
+        let hops = forwarded::hops(headers);
+        let trusted = |ip| self.others.has(Peer::Address(ip)) || self.cloudflare.has(Peer::Address(ip));
+        hops.into_iter().rev().find(|hop| !hop.is_some_and(trusted)).flatten()
     }
 }
 
-fn contains(ranges: &[IpNet], ip: IpAddr) -> bool {
-    ranges.iter().any(|range| range.contains(&ip))
+impl Group {
+    fn add(&mut self, place: &str) -> bool {
+        if place.eq_ignore_ascii_case("unix") {
+            self.unix = true;
+            return true;
+        }
+        let range = range(place);
+        self.ranges.extend(range);
+        range.is_some()
+    }
+
+    fn has(&self, peer: Peer) -> bool {
+        match peer {
+            Peer::Address(ip) => self.ranges.iter().any(|range| range.contains(&ip)),
+            Peer::Unix => self.unix,
+        }
+    }
 }
 
-/// The address in a header that must be there exactly once.
-fn single(headers: &HeaderMap, name: &HeaderName) -> Option<IpAddr> {
-    let mut values = headers.get_all(name).iter();
-    let ip = values.next()?.to_str().ok()?.trim().parse::<IpAddr>().ok()?;
-    values.next().is_none().then(|| ip.to_canonical())
+/// The address in `CF-Connecting-IP`.
+fn connecting_ip(headers: &HeaderMap) -> Result<Option<IpAddr>, Ambiguous> {
+    let mut values = headers.get_all(CF_CONNECTING_IP).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    if values.next().is_some() || value.as_bytes().contains(&b',') {
+        return Err(Ambiguous);
+    }
+    let ip = value.to_str().ok().and_then(|text| text.trim().parse::<IpAddr>().ok());
+    Ok(ip.map(|ip| ip.to_canonical()))
 }
 
 #[cfg(test)]
@@ -86,34 +144,89 @@ mod tests {
         headers
     }
 
-    fn ip(text: &str) -> IpAddr {
-        text.parse().unwrap()
+    fn at(text: &str) -> Peer {
+        Peer::Address(text.parse().unwrap())
+    }
+
+    fn trusted(entries: &[&str]) -> TrustedProxies {
+        let mut trusted = TrustedProxies::default();
+        for entry in entries {
+            assert!(trusted.trust(entry, &CloudflareRanges::built_in()), "{entry}");
+        }
+        trusted
+    }
+
+    #[test]
+    fn an_entry_is_a_name_a_place_or_nothing() {
+        for wrong in
+            ["cloudfare", "10.0.0.0/99", "cloudflare:", "cloudflare:cloudflare", "unix:/run/x", "tunnel:unix", ""]
+        {
+            assert!(!TrustedProxies::default().trust(wrong, &CloudflareRanges::built_in()), "{wrong}");
+        }
+        trusted(&[
+            "cloudflare",
+            "10.0.0.0/8",
+            "::1",
+            "unix",
+            "cloudflare:unix",
+            "cloudflare:::1",
+            "Cloudflare:10.1.0.0/16",
+        ]);
     }
 
     #[test]
     fn only_a_trusted_proxy_is_believed() {
-        let mut trusted = TrustedProxies::default();
-        assert!(trusted.trust("cloudflare") && trusted.trust("10.0.0.0/8") && trusted.trust("::1"));
-        assert!(!trusted.trust("cloudfare") && !trusted.trust("10.0.0.0/99"));
+        let trusted = trusted(&["cloudflare", "10.0.0.0/8", "::1"]);
         let forged = headers(&[("cf-connecting-ip", "203.0.113.7"), ("x-forwarded-for", "203.0.113.8")]);
-        assert_eq!(trusted.client(ip("198.51.100.1"), &forged), ip("198.51.100.1"));
-        assert_eq!(trusted.client(ip("172.64.1.1"), &forged), ip("203.0.113.7"));
-        assert_eq!(trusted.client(ip("::ffff:172.64.1.1"), &forged), ip("203.0.113.7"));
+        assert_eq!(trusted.client(at("198.51.100.1"), &forged), Ok(at("198.51.100.1")));
+        assert_eq!(trusted.client(at("172.64.1.1"), &forged), Ok(at("203.0.113.7")));
+        assert_eq!(trusted.client(at("::ffff:172.64.1.1"), &forged), Ok(at("203.0.113.7")));
+        assert_eq!(trusted.client(Peer::Unix, &forged), Ok(Peer::Unix));
+        assert_eq!(TrustedProxies::default().client(at("172.64.1.1"), &forged), Ok(at("172.64.1.1")));
+    }
+
+    #[test]
+    fn cloudflare_names_one_client_or_is_not_cloudflare() {
+        let trusted = trusted(&["cloudflare"]);
+        let client = |list: &[(&'static str, &str)]| trusted.client(at("172.64.1.1"), &headers(list));
+        assert_eq!(client(&[("cf-connecting-ip", "1.1.1.1"), ("cf-connecting-ip", "2.2.2.2")]), Err(Ambiguous));
+        assert_eq!(client(&[("cf-connecting-ip", "1.1.1.1, 2.2.2.2")]), Err(Ambiguous));
+        assert_eq!(client(&[("cf-connecting-ip", "nonsense")]), Ok(at("172.64.1.1")));
+        assert_eq!(client(&[("x-forwarded-for", "1.1.1.1"), ("forwarded", "for=1.1.1.1")]), Ok(at("172.64.1.1")));
         let twice = headers(&[("cf-connecting-ip", "1.1.1.1"), ("cf-connecting-ip", "2.2.2.2")]);
-        assert_eq!(trusted.client(ip("172.64.1.1"), &twice), ip("172.64.1.1"));
-        assert_eq!(TrustedProxies::default().client(ip("172.64.1.1"), &forged), ip("172.64.1.1"));
+        assert_eq!(trusted.client(at("198.51.100.1"), &twice), Ok(at("198.51.100.1")), "not read, so not refused");
+    }
+
+    #[test]
+    fn a_tunnel_brings_cloudflares_word_and_a_local_proxy_its_own() {
+        let both = headers(&[("cf-connecting-ip", "203.0.113.7"), ("x-forwarded-for", "203.0.113.8")]);
+        for (entries, peer, expected) in [
+            (&["cloudflare:unix"][..], Peer::Unix, at("203.0.113.7")),
+            (&["unix"], Peer::Unix, at("203.0.113.8")),
+            (&["cloudflare"], Peer::Unix, Peer::Unix),
+            (&["cloudflare:127.0.0.1"], at("127.0.0.1"), at("203.0.113.7")),
+            (&["127.0.0.1"], at("127.0.0.1"), at("203.0.113.8")),
+            (&["cloudflare:127.0.0.1"], at("127.0.0.2"), at("127.0.0.2")),
+            (&["127.0.0.1", "cloudflare:127.0.0.1"], at("127.0.0.1"), at("203.0.113.7")),
+        ] {
+            assert_eq!(trusted(entries).client(peer, &both), Ok(expected), "{entries:?} {peer:?}");
+        }
     }
 
     #[test]
     fn of_forwarded_addresses_the_last_untrusted_one_counts() {
-        let mut trusted = TrustedProxies::default();
-        trusted.trust("10.0.0.0/8");
-        let client = |list: &[(&'static str, &str)]| trusted.client(ip("10.0.0.1"), &headers(list));
-        assert_eq!(client(&[("x-forwarded-for", "1.2.3.4, 203.0.113.8, 10.0.0.2")]), ip("203.0.113.8"));
-        assert_eq!(client(&[("x-forwarded-for", "1.2.3.4"), ("x-forwarded-for", "203.0.113.8")]), ip("203.0.113.8"));
-        assert_eq!(client(&[("x-forwarded-for", "1.2.3.4, nonsense")]), ip("10.0.0.1"));
-        assert_eq!(client(&[("cf-connecting-ip", "1.1.1.1")]), ip("10.0.0.1"), "any client can write that one");
-        assert_eq!(client(&[("cf-connecting-ip", "1.1.1.1"), ("x-forwarded-for", "203.0.113.8")]), ip("203.0.113.8"));
-        assert_eq!(client(&[]), ip("10.0.0.1"));
+        let trusted = trusted(&["10.0.0.0/8", "2001:db8:ffff::/48"]);
+        let client = |list: &[(&'static str, &str)]| trusted.client(at("10.0.0.1"), &headers(list)).unwrap();
+        assert_eq!(client(&[("x-forwarded-for", "1.2.3.4, 203.0.113.8, 10.0.0.2")]), at("203.0.113.8"));
+        assert_eq!(client(&[("x-forwarded-for", "1.2.3.4"), ("x-forwarded-for", "203.0.113.8")]), at("203.0.113.8"));
+        assert_eq!(client(&[("x-forwarded-for", "1.2.3.4, nonsense")]), at("10.0.0.1"));
+        assert_eq!(client(&[("cf-connecting-ip", "1.1.1.1")]), at("10.0.0.1"), "any client can write that one");
+        assert_eq!(client(&[("cf-connecting-ip", "1.1.1.1"), ("x-forwarded-for", "203.0.113.8")]), at("203.0.113.8"));
+        let forwarded = "for=1.2.3.4, for=\"[2001:db8::8]:80\", for=\"[2001:db8:ffff::1]\"";
+        assert_eq!(client(&[("forwarded", forwarded)]), at("2001:db8::8"));
+        assert_eq!(client(&[("forwarded", "for=1.2.3.4, for=_hidden")]), at("10.0.0.1"), "hidden, and so not believed");
+        assert_eq!(client(&[("forwarded", "for=unknown"), ("x-forwarded-for", "1.2.3.4")]), at("10.0.0.1"));
+        assert_eq!(client(&[("x-forwarded-for", "10.0.0.3, 10.0.0.2")]), at("10.0.0.1"));
+        assert_eq!(client(&[]), at("10.0.0.1"));
     }
 }

@@ -1,6 +1,5 @@
 //! The public routes. A request's life is [`Front::answer`], read from top to bottom.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +10,7 @@ use hyper::body::Body;
 use tracing::{Level, debug, enabled, info};
 
 use super::answer::{self, Age, Answer, Freshness};
-use super::caller::TrustedProxies;
+use super::caller::{Peer, TrustedProxies};
 use super::limits::{Limits, Rates};
 use super::metrics::Metrics;
 use super::{conditional, health, negotiate};
@@ -97,11 +96,12 @@ impl Front {
     }
 
     /// Answers one request of `peer`.
-    pub async fn answer<B: Body>(&self, peer: IpAddr, request: Request<B>) -> Answer {
-        if !is_well_framed(&request) {
+    pub async fn answer<B: Body>(&self, peer: Peer, request: Request<B>) -> Answer {
+        let client = self.options.trusted_proxies.client(peer, request.headers());
+        let (Ok(client), true) = (client, is_well_framed(&request)) else {
             self.metrics.refused.inc();
             return answer::bad_request();
-        }
+        };
         if is_other_method(&request) {
             self.metrics.refused.inc();
             return answer::method_not_allowed();
@@ -112,7 +112,6 @@ impl Front {
             Route::Feed(token) => (token, false),
             Route::Health(token) => (token, true),
         };
-        let client = self.options.trusted_proxies.client(peer, request.headers());
         if let Err(wait) = self.limits.request(client) {
             return self.too_many(wait);
         }
@@ -205,9 +204,9 @@ impl Front {
         answer::come_back(StatusCode::SERVICE_UNAVAILABLE, "The calendar is not here yet.\n", wait)
     }
 
-    fn unknown(&self, client: IpAddr) -> Answer {
+    fn unknown(&self, client: Peer) -> Answer {
         if let Err(wait) = self.limits.wrong_token(client) {
-            debug!(%client, "too many wrong tokens");
+            debug!(?client, "too many wrong tokens");
             return self.too_many(wait);
         }
         self.metrics.unknown.inc();

@@ -11,6 +11,8 @@ use governor::middleware::NoOpMiddleware;
 use governor::state::keyed::DashMapStateStore;
 use governor::{Quota, RateLimiter};
 
+use super::caller::Peer;
+
 /// What every client may do in a minute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rates {
@@ -23,7 +25,7 @@ pub struct Rates {
 /// How many clients are remembered before they are told apart less finely.
 const CLIENTS: usize = 10_000;
 
-type Limiter = RateLimiter<IpAddr, DashMapStateStore<IpAddr>, DefaultClock, NoOpMiddleware>;
+type Limiter = RateLimiter<Peer, DashMapStateStore<Peer>, DefaultClock, NoOpMiddleware>;
 
 /// The limiters in force.
 #[derive(Debug)]
@@ -45,16 +47,16 @@ impl Limits {
     }
 
     /// Counts a request of `client`. `Err` says how long to wait.
-    pub(super) fn request(&self, client: IpAddr) -> Result<(), Duration> {
+    pub(super) fn request(&self, client: Peer) -> Result<(), Duration> {
         self.check(&self.requests, client)
     }
 
     /// Counts a request of `client` for what does not exist.
-    pub(super) fn wrong_token(&self, client: IpAddr) -> Result<(), Duration> {
+    pub(super) fn wrong_token(&self, client: Peer) -> Result<(), Duration> {
         self.check(&self.wrong_tokens, client)
     }
 
-    fn check(&self, limiter: &Limiter, client: IpAddr) -> Result<(), Duration> {
+    fn check(&self, limiter: &Limiter, client: Peer) -> Result<(), Duration> {
         let name = name(client, self.crowded.load(Ordering::Relaxed));
         limiter.check_key(&name).map_err(|not_until| not_until.wait_time_from(self.clock.now()))
     }
@@ -72,23 +74,24 @@ impl Limits {
 }
 
 /// What `client` is remembered by.
-fn name(client: IpAddr, crowded: bool) -> IpAddr {
-    match client.to_canonical() {
+fn name(client: Peer, crowded: bool) -> Peer {
+    let Peer::Address(ip) = client else { return client };
+    Peer::Address(match ip.to_canonical() {
         IpAddr::V4(ip) if crowded => IpAddr::V4((ip.to_bits() & 0xFFFF_0000).into()),
         IpAddr::V4(ip) => ip.into(),
         IpAddr::V6(ip) => {
             let kept = if crowded { 32 } else { 64 };
             Ipv6Addr::from_bits(ip.to_bits() & !(u128::MAX >> kept)).into()
         }
-    }
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn ip(text: &str) -> IpAddr {
-        text.parse().unwrap()
+    fn ip(text: &str) -> Peer {
+        Peer::Address(text.parse().unwrap())
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::future::Future;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +21,7 @@ use tracing::{debug, warn};
 
 use super::admin::Admin;
 use super::answer::{self, Answer};
+use super::caller::Peer;
 use super::front::Front;
 use super::metrics::Metrics;
 use super::vigil::{Ruling, Vigil, Watched};
@@ -39,17 +40,17 @@ const LAST_REQUEST: Duration = Duration::from_secs(1);
 /// Something that answers requests.
 pub trait Routes: Send + Sync + 'static {
     /// Answers one request of `peer`.
-    fn route(&self, peer: IpAddr, request: Request<Incoming>) -> impl Future<Output = Answer> + Send;
+    fn route(&self, peer: Peer, request: Request<Incoming>) -> impl Future<Output = Answer> + Send;
 }
 
 impl Routes for Front {
-    async fn route(&self, peer: IpAddr, request: Request<Incoming>) -> Answer {
+    async fn route(&self, peer: Peer, request: Request<Incoming>) -> Answer {
         answer::dated(self.answer(peer, request).await, self.clock.now())
     }
 }
 
 impl Routes for Admin {
-    async fn route(&self, _: IpAddr, request: Request<Incoming>) -> Answer {
+    async fn route(&self, _: Peer, request: Request<Incoming>) -> Answer {
         self.answer(&request).await
     }
 }
@@ -112,7 +113,7 @@ impl<R: Routes> Server<R> {
         let service = service_fn(|request| {
             let (answering, routes) = (vigil.answering(), Arc::clone(&self.routes));
             async move {
-                let answer = routes.route(peer.ip(), request).await;
+                let answer = routes.route(Peer::Address(peer.ip()), request).await;
                 drop(answering);
                 Ok::<_, Infallible>(answer)
             }

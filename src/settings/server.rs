@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::Server;
 use super::resolve::{DAY, HOUR, MINUTE, SECOND};
 use super::section::Section;
-use crate::http::{Patience, Rates, TrustedProxies};
+use crate::http::{CloudflareRanges, Patience, Rates, TrustedProxies};
 
 pub(super) fn server(mut section: Section) -> Server {
     let address = |section: &mut Section, key| {
@@ -23,10 +23,10 @@ pub(super) fn server(mut section: Section) -> Server {
     }
     let mut trusted_proxies = TrustedProxies::default();
     for (index, entry) in section.list("trusted_proxies").unwrap_or_default().iter().enumerate() {
-        if !trusted_proxies.trust(entry) {
+        if !trusted_proxies.trust(entry, &CloudflareRanges::built_in()) {
             section.problem(
                 &format!("trusted_proxies[{index}]"),
-                format!("{entry:?} is neither \"cloudflare\" nor an address range"),
+                format!("{entry:?} is neither \"cloudflare\", \"unix\" nor an address range"),
             );
         }
     }

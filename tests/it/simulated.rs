@@ -75,7 +75,7 @@ fn body(text: String) -> Result<Fetched, FetchError> {
 
 async fn status(app: &App, path: &str, headers: &[(&str, &str)]) -> (u16, String) {
     let request = request("GET", path, headers).map(|_| Empty::<Bytes>::new());
-    let answer = app.front().answer([127, 0, 0, 1].into(), request).await;
+    let answer = app.front().answer(calferry::http::Peer::Address([127, 0, 0, 1].into()), request).await;
     let etag = answer.headers().get("etag").map_or("", |etag| etag.to_str().unwrap()).to_owned();
     (answer.status().as_u16(), etag)
 }
