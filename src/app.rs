@@ -9,25 +9,27 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use tokio::net::TcpListener;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use crate::clock::Clock;
 use crate::feed::{Catalog, Feed, Key};
-use crate::http::{Admin, Directory, Front, FrontOptions, Metrics, Server};
+use crate::http::{Admin, Clients, Directory, Front, FrontOptions, Handed, Listen, Listener, Metrics, Server};
 use crate::publisher::{FeedsByUpstream, Publisher, Served};
 use crate::refresh::{Bounds, Change, Plan, Refresher, Upstream};
-use crate::settings::Settings;
+use crate::settings::{self, Settings};
 use crate::source::{Client, Fetch, Reach, roots};
 use crate::store::{Access, Store, UpstreamId};
+use crate::tls::{CertificateError, Certificates, Files, Tls, expiry};
 
 pub use key::{load_key, prepare_state_dir};
 
 /// How often clients that have gone quiet are forgotten.
 const SWEEP_EVERY: Duration = Duration::from_secs(10);
+/// Connections to the private listener at once.
+const ADMIN_CONNECTIONS: usize = 64;
 /// How many tokens of a revoked device answer that they are gone.
 const REVOKED_ROTATIONS: u32 = 101;
 
@@ -39,8 +41,10 @@ pub struct App {
     key: Key,
     front: Arc<Front>,
     refresher: Refresher,
-    listening: SocketAddr,
+    listening: Vec<SocketAddr>,
     admin_listening: Option<SocketAddr>,
+    certificates: Arc<Certificates>,
+    metrics: Arc<Metrics>,
     /// Ends the listeners.
     drain: CancellationToken,
     /// Ends everything else, once they have.
@@ -85,14 +89,14 @@ impl App {
             clock,
             front_options(&settings),
         ));
-        let listener = bind("server.listen", settings.server.listen).await?;
-        let admin_listener = match settings.server.admin_listen {
-            Some(address) => Some(bind("server.admin_listen", address).await?),
-            None => None,
-        };
+        let certificates = Arc::new(Certificates::default());
+        let tls = tls(&settings, &certificates, &metrics)?;
+        let (listeners, admin_listener) = open_listeners(&settings.server).await?;
         let app = Self {
-            listening: listener.local_addr()?,
-            admin_listening: admin_listener.as_ref().map(TcpListener::local_addr).transpose()?,
+            listening: listeners.iter().filter_map(Listener::tcp).collect(),
+            admin_listening: admin_listener.as_ref().and_then(Listener::tcp),
+            certificates,
+            metrics,
             settings: without_contents(settings),
             key,
             front,
@@ -102,25 +106,34 @@ impl App {
             listeners: TaskTracker::new(),
             tasks,
         };
-        app.listen(listener, admin_listener, &metrics);
+        app.listen(listeners, admin_listener, tls.as_ref());
         app.look_after(publisher, changed);
         Ok(app)
     }
 
-    fn listen(&self, listener: TcpListener, admin: Option<TcpListener>, metrics: &Arc<Metrics>) {
+    fn listen(&self, listeners: Vec<Listener>, admin: Option<Listener>, tls: Option<&Tls>) {
         let settings = &self.settings.server;
-        let public = Server {
-            routes: Arc::clone(&self.front),
-            patience: settings.patience,
-            max_connections: settings.max_connections,
-            metrics: Arc::clone(metrics),
-        };
-        self.listeners.spawn(public.run(listener, self.drain.clone()));
+        let (places, clients) = (Arc::new(Semaphore::new(settings.max_connections)), Clients::default());
+        for listener in listeners {
+            let public = Server {
+                routes: Arc::clone(&self.front),
+                patience: settings.patience,
+                places: Arc::clone(&places),
+                connections_per_client: settings.connections_per_client,
+                clients: Arc::clone(&clients),
+                tls: tls.cloned(),
+                metrics: Arc::clone(&self.metrics),
+            };
+            self.listeners.spawn(public.run(listener, self.drain.clone()));
+        }
         if let Some(admin) = admin {
             let private = Server {
                 routes: Arc::new(Admin::new(Arc::clone(&self.front))),
                 patience: settings.patience,
-                max_connections: 64,
+                places: Arc::new(Semaphore::new(ADMIN_CONNECTIONS)),
+                connections_per_client: ADMIN_CONNECTIONS,
+                clients: Clients::default(),
+                tls: None,
                 metrics: Arc::new(Metrics::default()),
             };
             self.listeners.spawn(private.run(admin, self.drain.clone()));
@@ -152,6 +165,7 @@ impl App {
     /// If the store cannot be read or written; then the old settings stay in force.
     pub async fn reload(&mut self, settings: Settings) -> anyhow::Result<()> {
         let upstreams = self.refresher.adopt(plans(&settings, &self.key)).await?;
+        self.renew_certificate();
         self.front.install(directory(&settings, &self.key, &upstreams));
         let old = &self.settings;
         for (what, same) in [
@@ -167,6 +181,19 @@ impl App {
         info!(sources = settings.sources.len(), feeds = settings.feeds.len(), "settings are in force");
         self.settings = without_contents(settings);
         Ok(())
+    }
+
+    /// Reads the certificate again. One that cannot be used leaves the one in force as it is.
+    fn renew_certificate(&self) {
+        let Some(tls) = &self.settings.server.tls else { return };
+        if let Err(cause) = install(&tls.files, &self.certificates, &self.metrics) {
+            error!(error = format!("{cause:#}"), "the certificate is refused; the one before stays in force");
+        }
+    }
+
+    /// Whether the parts that everything depends on still answer.
+    pub async fn is_alive(&self) -> bool {
+        self.refresher.answers().await
     }
 
     /// Stops in order: no new connections; requests under way have as long as the settings give them; then the
@@ -196,9 +223,9 @@ impl App {
         &self.front
     }
 
-    /// Where subscribers are served.
-    pub fn listening(&self) -> SocketAddr {
-        self.listening
+    /// Where subscribers are served on the network: nowhere if only Unix sockets are listened on.
+    pub fn listening(&self) -> &[SocketAddr] {
+        &self.listening
     }
 
     /// Where metrics and status are served.
@@ -211,8 +238,35 @@ fn without_contents(settings: Settings) -> Settings {
     Settings { sources: Vec::new(), feeds: Vec::new(), ..settings }
 }
 
-async fn bind(key: &'static str, address: SocketAddr) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address).await.with_context(|| format!("{key}: cannot listen on {address}"))
+fn tls(settings: &Settings, certificates: &Arc<Certificates>, metrics: &Metrics) -> anyhow::Result<Option<Tls>> {
+    let Some(tls) = &settings.server.tls else { return Ok(None) };
+    install(&tls.files, certificates, metrics).context("server.tls")?;
+    let tls = Tls::new(Arc::clone(certificates), tls.client_ca.as_deref()).context("server.tls.client_ca")?;
+    Ok(Some(tls))
+}
+
+fn install(files: &Files, certificates: &Certificates, metrics: &Metrics) -> Result<(), CertificateError> {
+    let certificate = files.read()?;
+    metrics.certificate_holds_until(expiry(&certificate).unwrap_or_default());
+    certificates.install(certificate);
+    Ok(())
+}
+
+async fn open_listeners(server: &settings::Server) -> anyhow::Result<(Vec<Listener>, Option<Listener>)> {
+    let mut handed = Handed::from_env(&std::env::var("LISTEN_FDNAMES").unwrap_or_default());
+    let mut listeners = Vec::new();
+    for listen in &server.listen {
+        listeners.extend(open("server.listen", listen, &mut handed).await?);
+    }
+    let admin = match &server.admin_listen {
+        Some(listen) => open("server.admin_listen", listen, &mut handed).await?.into_iter().next(),
+        None => None,
+    };
+    Ok((listeners, admin))
+}
+
+async fn open(key: &'static str, listen: &Listen, handed: &mut Handed) -> anyhow::Result<Vec<Listener>> {
+    Listener::open(listen, handed).await.with_context(|| format!("{key}: cannot listen on {listen}"))
 }
 
 fn bounds(settings: &Settings) -> Bounds {

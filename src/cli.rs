@@ -7,6 +7,7 @@ mod fetch;
 mod preview;
 mod serve;
 mod show;
+mod systemd;
 
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write};

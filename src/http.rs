@@ -2,6 +2,7 @@
 //!
 //! | file | holds |
 //! |---|---|
+//! | `listener` | where connections come from: addresses, Unix sockets, systemd's sockets |
 //! | `server` | accepting connections, and ending them in order |
 //! | `vigil` | deadlines of a connection: silent, slow, idle, stuck |
 //! | `caller` | who is calling, and which proxies are believed |
@@ -25,6 +26,7 @@ mod forwarded;
 mod front;
 mod health;
 mod limits;
+mod listener;
 mod metrics;
 mod negotiate;
 mod server;
@@ -35,5 +37,6 @@ pub use caller::{Peer, TrustedProxies};
 pub use cloudflare::CloudflareRanges;
 pub use front::{Directory, Front, FrontOptions};
 pub use limits::Rates;
+pub use listener::{Handed, Listen, Listener};
 pub use metrics::Metrics;
-pub use server::{Patience, Routes, Server};
+pub use server::{Clients, Patience, Routes, Server};

@@ -31,7 +31,6 @@ mod server;
 mod units;
 
 use std::fmt;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,9 +39,10 @@ use url::Url;
 
 use crate::calendar::Limits;
 use crate::feed::{Key, Recipe, Token};
-use crate::http::{Patience, Rates, TrustedProxies};
+use crate::http::{Listen, Patience, Rates, TrustedProxies};
 use crate::refresh::{CollapseRule, HostLimits, Pace};
 use crate::source::{Address, Options, Reach, Way};
+use crate::tls::Files;
 
 pub use read::{Given, Origin};
 
@@ -72,14 +72,18 @@ pub struct Settings {
 /// The listeners and what clients may do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Server {
-    /// Where subscribers are served.
-    pub listen: SocketAddr,
+    /// Where subscribers are served. Never empty.
+    pub listen: Vec<Listen>,
     /// Where metrics and status are served, if anywhere.
-    pub admin_listen: Option<SocketAddr>,
+    pub admin_listen: Option<Listen>,
+    /// TLS of the listeners on the network.
+    pub tls: Option<TlsFiles>,
     /// Proxies whose word on the client's address is taken.
     pub trusted_proxies: TrustedProxies,
     /// Connections at once.
     pub max_connections: usize,
+    /// Connections of one client at once.
+    pub connections_per_client: usize,
     /// What a client may do in a minute.
     pub rates: Rates,
     /// How long a client may take.
@@ -90,6 +94,15 @@ pub struct Server {
     pub first_wait: Duration,
     /// How long requests under way have when the server stops.
     pub drain: Duration,
+}
+
+/// TLS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The certificate and its key.
+    pub files: Files,
+    /// Whose certificates clients must show, if any.
+    pub client_ca: Option<PathBuf>,
 }
 
 /// Fetching.

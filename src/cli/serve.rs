@@ -6,10 +6,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
+use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{error, info, warn};
 
-use super::{Serve, environment};
+use super::{Serve, environment, systemd};
 use crate::app::App;
 use crate::settings::{Given, Origin, Settings};
 
@@ -36,7 +37,9 @@ pub(super) async fn serve(options: &Serve) -> anyhow::Result<ExitCode> {
 
 /// Runs `app` until a signal says stop, reloading its settings from `origin`.
 pub(super) async fn run(mut app: App, origin: &Origin, given: &Given) -> anyhow::Result<ExitCode> {
-    info!(listen = %app.listening(), "serving on {}", app.listening());
+    for listen in app.listening() {
+        info!(%listen, "serving on {listen}");
+    }
     if let Some(admin) = app.admin_listening() {
         info!(listen = %admin, "metrics and status on {admin}");
     }
@@ -44,20 +47,29 @@ pub(super) async fn run(mut app: App, origin: &Origin, given: &Given) -> anyhow:
     let mut hang_up = signal(SignalKind::hangup())?;
     let mut look = tokio::time::interval(LOOK_EVERY);
     let mut seen = marks(origin, app.settings());
+    let mut watchdog = systemd::Watchdog::new();
+    systemd::tell(&[NotifyState::Ready]);
     loop {
         let asked = tokio::select! {
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
             _ = hang_up.recv() => true,
             _ = look.tick() => false,
+            () = watchdog.due() => {
+                watchdog.pat(&app).await;
+                continue;
+            }
         };
         let now = marks(origin, app.settings());
         if asked || now != seen {
+            systemd::tell(&systemd::reloading());
             reload(&mut app, origin, given).await;
+            systemd::tell(&[NotifyState::Ready]);
             // Other files may be named now; what they are like is the new measure.
             seen = marks(origin, app.settings());
         }
     }
+    systemd::tell(&[NotifyState::Stopping]);
     info!("stopping");
     if !app.stop().await {
         warn!("some requests were still under way and were cut off");

@@ -9,9 +9,13 @@ use anyhow::{Context, bail, ensure};
 use bytes::Bytes;
 use http_body_util::Empty;
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
 
 use super::Place;
 use crate::app::{load_key, prepare_state_dir, stored_name};
+use crate::http::Listen;
+use crate::settings::Server;
 use crate::store::{Access, Store};
 
 /// Prints the URLs of the devices of `feed`, or of all feeds.
@@ -67,37 +71,68 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Asks a running server whether it is ready.
 pub(super) async fn health(address: Option<SocketAddr>, place: &Place) -> anyhow::Result<ExitCode> {
-    let address = match address {
-        Some(address) => address,
-        None => reachable(place.settings()?.server.listen),
+    let door = match address {
+        Some(address) => Listen::Tcp(address),
+        None => door(&place.settings()?.server)?,
     };
-    let status = tokio::time::timeout(PATIENCE, ask(address)).await;
-    let status = status.with_context(|| format!("{address} does not answer within {} s", PATIENCE.as_secs()))??;
-    writeln!(std::io::stdout(), "{address} answers {status}")?;
+    let status = tokio::time::timeout(PATIENCE, ask(&door)).await;
+    let status = status.with_context(|| format!("{door} does not answer within {} s", PATIENCE.as_secs()))??;
+    writeln!(std::io::stdout(), "{door} answers {status}")?;
     Ok(if status.is_success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-async fn ask(address: SocketAddr) -> anyhow::Result<http::StatusCode> {
-    let stream =
-        tokio::net::TcpStream::connect(address).await.with_context(|| format!("{address} cannot be reached"))?;
+/// Where the server of these settings can be asked in clear text: at a listener without TLS, or the private one.
+fn door(server: &Server) -> anyhow::Result<Listen> {
+    let plain = |listen: &&Listen| match listen {
+        Listen::Tcp(_) => server.tls.is_none(),
+        Listen::Unix(_) => true,
+        Listen::Systemd(_) => false,
+    };
+    let private = server.admin_listen.iter().filter(|listen| !matches!(listen, Listen::Systemd(_)));
+    let door = server.listen.iter().find(plain).or_else(|| private.into_iter().next()).map(reachable);
+    door.context("no listener can be asked in clear text; set server.admin_listen, or give --address")
+}
+
+async fn ask(door: &Listen) -> anyhow::Result<http::StatusCode> {
+    let unreachable = || format!("{door} cannot be reached");
+    match door {
+        Listen::Tcp(address) => {
+            ask_over(TcpStream::connect(address).await.with_context(unreachable)?, address.to_string()).await
+        }
+        Listen::Unix(path) => {
+            ask_over(UnixStream::connect(path).await.with_context(unreachable)?, "localhost".into()).await
+        }
+        Listen::Systemd(_) => bail!("{door} has no address that is known here; give --address"),
+    }
+}
+
+async fn ask_over<IO>(stream: IO, host: String) -> anyhow::Result<http::StatusCode>
+where
+    IO: AsyncRead + AsyncWrite + Unpin + Send,
+{
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-    let request = http::Request::get("/readyz").header("host", address.to_string()).body(Empty::<Bytes>::new())?;
+    let request = http::Request::get("/readyz").header("host", host).body(Empty::<Bytes>::new())?;
     let asked = sender.send_request(request);
     tokio::select! {
         answer = asked => Ok(answer?.status()),
         ended = connection => {
             ended?;
-            bail!("{address} closed the connection without an answer")
+            bail!("the connection was closed without an answer")
         }
     }
 }
 
 /// A server that listens everywhere is reached on this machine.
-fn reachable(listen: SocketAddr) -> SocketAddr {
-    let ip = match listen.ip() {
-        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
-        ip => ip,
-    };
-    SocketAddr::new(ip, listen.port())
+fn reachable(listen: &Listen) -> Listen {
+    match listen {
+        Listen::Tcp(address) => {
+            let ip = match address.ip() {
+                IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
+                IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
+                ip => ip,
+            };
+            Listen::Tcp(SocketAddr::new(ip, address.port()))
+        }
+        other => other.clone(),
+    }
 }

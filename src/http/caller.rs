@@ -78,6 +78,12 @@ impl TrustedProxies {
         self.published.as_ref()?.outdated(today)
     }
 
+    /// Whether `peer` is a proxy whose word is taken.
+    pub(super) fn contains(&self, peer: Peer) -> bool {
+        let peer = peer.canonical();
+        self.cloudflare.has(peer) || self.others.has(peer)
+    }
+
     /// The client: the peer, unless the peer is a trusted proxy that names another.
     ///
     /// # Errors

@@ -95,6 +95,11 @@ impl Front {
         self.limits.sweep();
     }
 
+    /// Whether `peer` is a proxy whose word is taken.
+    pub(super) fn trusts(&self, peer: Peer) -> bool {
+        self.options.trusted_proxies.contains(peer)
+    }
+
     /// Answers one request of `peer`.
     pub async fn answer<B: Body>(&self, peer: Peer, request: Request<B>) -> Answer {
         let client = self.options.trusted_proxies.client(peer, request.headers());

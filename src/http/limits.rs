@@ -73,6 +73,11 @@ impl Limits {
     }
 }
 
+/// What `client` is told from others by: its address, or its network.
+pub(super) fn network(client: Peer) -> Peer {
+    name(client, false)
+}
+
 /// What `client` is remembered by.
 fn name(client: Peer, crowded: bool) -> Peer {
     let Peer::Address(ip) = client else { return client };

@@ -38,6 +38,10 @@ pub struct Metrics {
     pub(super) connections: Counter,
     pub(super) open_connections: Gauge,
     pub(super) cut_connections: Counter,
+    pub(super) crowded_connections: Counter,
+    pub(super) failed_handshakes: Counter,
+    /// Until when the certificate holds, in seconds since 1970; 0 without TLS.
+    pub(super) certificate_expiry: Gauge,
 }
 
 /// What exists elsewhere and is read at the moment of asking.
@@ -67,6 +71,11 @@ impl Metrics {
         self.connections.inc();
         self.open_connections.inc();
         Open(&self.open_connections)
+    }
+
+    /// Takes note of a certificate's end, in seconds since 1970.
+    pub fn certificate_holds_until(&self, expiry: i64) {
+        self.certificate_expiry.set(expiry);
     }
 
     pub(super) fn served(&self, freshness: Freshness, not_modified: bool, bytes: usize) {
@@ -116,6 +125,17 @@ impl Metrics {
             "cut_connections",
             "Connections ended because the client was silent, slow or idle",
             self.cut_connections.clone(),
+        );
+        registry.register(
+            "crowded_connections",
+            "Connections closed at once because their client had too many",
+            self.crowded_connections.clone(),
+        );
+        registry.register("failed_handshakes", "TLS handshakes that failed", self.failed_handshakes.clone());
+        registry.register(
+            "certificate_expiry_timestamp_seconds",
+            "Until when the certificate of this server holds; 0 without TLS",
+            self.certificate_expiry.clone(),
         );
         registry.register("open_connections", "Connections open now", self.open_connections.clone());
         registry.register("fetches", "Fetches, by how they ended", fetches);

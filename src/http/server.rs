@@ -1,10 +1,10 @@
 //! Accepting connections, serving HTTP/1.1 and HTTP/2 on them, and ending them in order.
 
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::future::Future;
-use std::net::SocketAddr;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use http::Request;
@@ -12,7 +12,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -23,8 +23,11 @@ use super::admin::Admin;
 use super::answer::{self, Answer};
 use super::caller::Peer;
 use super::front::Front;
+use super::limits::network;
+use super::listener::{Listener, Stream};
 use super::metrics::Metrics;
 use super::vigil::{Ruling, Vigil, Watched};
+use crate::tls::Tls;
 
 pub use super::vigil::Patience;
 
@@ -34,6 +37,8 @@ const HEADERS_MAX: usize = 64;
 /// How long to wait before accepting again when the system has no file descriptor left.
 const EXHAUSTED: Duration = Duration::from_millis(200);
 
+/// For a handshake, from the connection to its end.
+const HANDSHAKE: Duration = Duration::from_secs(10);
 /// How long a connection that was just opened may still bring its request when the server stops.
 const LAST_REQUEST: Duration = Duration::from_secs(1);
 
@@ -41,17 +46,28 @@ const LAST_REQUEST: Duration = Duration::from_secs(1);
 pub trait Routes: Send + Sync + 'static {
     /// Answers one request of `peer`.
     fn route(&self, peer: Peer, request: Request<Incoming>) -> impl Future<Output = Answer> + Send;
+
+    /// Whether connections of `peer` are those of one client, not a proxy's.
+    fn is_one_client(&self, peer: Peer) -> bool;
 }
 
 impl Routes for Front {
     async fn route(&self, peer: Peer, request: Request<Incoming>) -> Answer {
         answer::dated(self.answer(peer, request).await, self.clock.now())
     }
+
+    fn is_one_client(&self, peer: Peer) -> bool {
+        matches!(peer, Peer::Address(_)) && !self.trusts(peer)
+    }
 }
 
 impl Routes for Admin {
     async fn route(&self, _: Peer, request: Request<Incoming>) -> Answer {
         self.answer(&request).await
+    }
+
+    fn is_one_client(&self, _: Peer) -> bool {
+        false
     }
 }
 
@@ -62,21 +78,45 @@ pub struct Server<R> {
     pub routes: Arc<R>,
     /// How long a client may take.
     pub patience: Patience,
-    /// Connections at once. Beyond them, new ones wait to be accepted.
-    pub max_connections: usize,
+    /// A place for each connection, of all listeners together. Beyond them, new ones wait to be accepted.
+    pub places: Arc<Semaphore>,
+    /// Connections of one client at once. Beyond them, its new ones are closed.
+    pub connections_per_client: usize,
+    /// Who has how many, as far as they have any.
+    pub clients: Clients,
+    /// TLS, for connections of the network. Unix sockets go without.
+    pub tls: Option<Tls>,
     /// Where connections are counted.
     pub metrics: Arc<Metrics>,
+}
+
+/// How many connections every client has open.
+pub type Clients = Arc<Mutex<HashMap<Peer, usize>>>;
+
+/// A connection counts as its client's until this is dropped.
+struct Admitted<'a>(Option<(&'a Clients, Peer)>);
+
+impl Drop for Admitted<'_> {
+    fn drop(&mut self) {
+        let Some((clients, client)) = &self.0 else { return };
+        let mut clients = clients.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(open) = clients.get_mut(client) {
+            *open -= 1;
+            if *open == 0 {
+                clients.remove(client);
+            }
+        }
+    }
 }
 
 impl<R: Routes> Server<R> {
     /// Serves `listener` until `stop` is cancelled; then no connection is accepted any more, requests under way are
     /// answered, and idle connections end. Returns when the last one has ended: bound it in time.
-    pub async fn run(self, listener: TcpListener, stop: CancellationToken) {
+    pub async fn run(self, listener: Listener, stop: CancellationToken) {
         let server = Arc::new(self);
-        let places = Arc::new(Semaphore::new(server.max_connections));
         let connections = TaskTracker::new();
         loop {
-            let place = Arc::clone(&places).acquire_owned();
+            let place = Arc::clone(&server.places).acquire_owned();
             // A dropped accept loses no connection, a dropped acquire no place.
             let accepted = tokio::select! {
                 () = stop.cancelled() => break,
@@ -102,18 +142,59 @@ impl<R: Routes> Server<R> {
         connections.wait().await;
     }
 
-    async fn connection(&self, stream: TcpStream, peer: SocketAddr, stop: CancellationToken) {
+    async fn connection(&self, stream: Stream, peer: Peer, stop: CancellationToken) {
         let _open = self.metrics.open();
-        // Without it, a small answer may wait for the client's acknowledgement of the one before.
-        if let Err(error) = stream.set_nodelay(true) {
+        let Some(_admitted) = self.admit(peer) else {
+            self.metrics.crowded_connections.inc();
+            return;
+        };
+        if let Err(error) = stream.send_at_once() {
             debug!(%error, "TCP_NODELAY");
         }
+        match &self.tls {
+            Some(tls) if stream.is_tcp() => {
+                // Not begun again when the program stops: a handshake that is under way may bring a last request.
+                match tokio::time::timeout(HANDSHAKE, tls.accept(stream)).await {
+                    Ok(Ok(stream)) => self.converse(stream, peer, stop).await,
+                    Ok(Err(error)) => {
+                        self.metrics.failed_handshakes.inc();
+                        debug!(%error, "a handshake failed");
+                    }
+                    Err(_) => {
+                        self.metrics.failed_handshakes.inc();
+                        self.metrics.cut_connections.inc();
+                    }
+                }
+            }
+            _ => self.converse(stream, peer, stop).await,
+        }
+    }
+
+    /// A place among the connections of this client; `None` if it has too many. A proxy's are those of many clients.
+    fn admit(&self, peer: Peer) -> Option<Admitted<'_>> {
+        if !self.routes.is_one_client(peer) {
+            return Some(Admitted(None));
+        }
+        let client = network(peer);
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        let open = clients.entry(client).or_default();
+        if *open >= self.connections_per_client {
+            return None;
+        }
+        *open += 1;
+        Some(Admitted(Some((&self.clients, client))))
+    }
+
+    async fn converse<IO>(&self, stream: IO, peer: Peer, stop: CancellationToken)
+    where
+        IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
         let vigil = Vigil::new(self.patience);
         let io = TokioIo::new(Watched::new(stream, Arc::clone(&vigil)));
         let service = service_fn(|request| {
             let (answering, routes) = (vigil.answering(), Arc::clone(&self.routes));
             async move {
-                let answer = routes.route(Peer::Address(peer.ip()), request).await;
+                let answer = routes.route(peer, request).await;
                 drop(answering);
                 Ok::<_, Infallible>(answer)
             }

@@ -85,6 +85,10 @@ impl<F: Fetch> Driver<F> {
                 let _ = reply.send(self.adopt(plans).await);
             }
             Command::Wake(id) => self.wake(id),
+            Command::Ping(reply) => {
+                // Whoever asked may have stopped waiting.
+                let _ = reply.send(());
+            }
             Command::Lost(id) => {
                 if let Some(entry) = self.entries.get_mut(&id) {
                     entry.rests_until = None;

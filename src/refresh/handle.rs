@@ -102,6 +102,8 @@ pub(super) enum Command {
     Adopt(Vec<Plan>, oneshot::Sender<Adopted>),
     Wake(UpstreamId),
     Lost(UpstreamId),
+    /// Says that the driver still takes commands.
+    Ping(oneshot::Sender<()>),
 }
 
 /// The refresher, to whoever uses it.
@@ -161,6 +163,12 @@ impl Refresher {
     pub fn lost(&self, upstream: &Upstream) {
         // If the queue is full, the next reader says it again.
         let _ = self.commands.try_send(Command::Lost(upstream.id));
+    }
+
+    /// Whether the driver still takes commands. Cancel safe.
+    pub async fn answers(&self) -> bool {
+        let (reply, answered) = oneshot::channel();
+        self.commands.send(Command::Ping(reply)).await.is_ok() && answered.await.is_ok()
     }
 
     /// How many fetches ended how, by the names of [`crate::source::FetchError::name`] and `changed`, `unchanged`.

@@ -14,7 +14,8 @@ use super::fetch::{Sources, fetch};
 use super::rules::Shared;
 use super::section::{Found, Section};
 use super::server::server;
-use super::{Problem, Problems, Settings};
+use super::{Problem, Problems, Server, Settings};
+use crate::http::Listen;
 
 pub(super) const SECOND: Duration = Duration::from_secs(1);
 pub(super) const MINUTE: Duration = Duration::from_mins(1);
@@ -47,11 +48,11 @@ pub(super) fn resolve(
         shared: Shared::default(),
     };
     let mut root = Section::root(table, &found);
-    let server = server(root.section("server"));
+    let server = server(root.section("server"), &mut context);
     let (fetch, defaults) = fetch(root.section("fetch"), &mut context);
     let edition_budget = root.size("edition_budget", 64 << 20, 0..=1 << 40);
     let state_dir = root.text("state_dir").map(PathBuf::from).or_else(|| default_state_dir(environment));
-    let public_url = public_url(&mut root, server.listen, &mut context.warnings);
+    let public_url = public_url(&mut root, &server, &mut context.warnings);
     let mut sources = Sources::default();
     for (name, section) in root.sections("source") {
         sources.read(name, section, &defaults, &mut context);
@@ -93,8 +94,12 @@ fn hushed(problem: &Problem) -> Problem {
     Problem { path: hush(&problem.path), message: hush(&problem.message) }
 }
 
-fn public_url(root: &mut Section, listen: SocketAddr, warnings: &mut Vec<Problem>) -> Url {
-    let local = Url::parse(&format!("http://{listen}")).expect("a socket address makes a URL");
+fn public_url(root: &mut Section, server: &Server, warnings: &mut Vec<Problem>) -> Url {
+    // Without an address of the network, it is a proxy on this machine that has one.
+    let listen = server.listen.iter().find_map(Listen::tcp);
+    let listen = listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0)));
+    let scheme = if server.tls.is_some() { "https" } else { "http" };
+    let local = Url::parse(&format!("{scheme}://{listen}")).expect("a socket address makes a URL");
     let Some(text) = root.text("public_url") else {
         if listen.ip().is_unspecified() || listen.port() == 0 {
             let message = format!("is not set; the shown URLs start with {local}, which no phone can reach");
@@ -127,7 +132,7 @@ fn default_state_dir(environment: &[(String, String)]) -> Option<PathBuf> {
 }
 
 impl Context<'_> {
-    fn file(&mut self, path: &str) -> PathBuf {
+    pub(super) fn file(&mut self, path: &str) -> PathBuf {
         let path = self.folder.join(path);
         self.files.push(path.clone());
         path

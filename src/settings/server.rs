@@ -4,23 +4,26 @@ use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use super::Server;
-use super::resolve::{DAY, HOUR, MINUTE, SECOND};
+use super::resolve::{Context, DAY, HOUR, MINUTE, SECOND};
 use super::section::Section;
-use crate::http::{CloudflareRanges, Patience, Rates, TrustedProxies};
+use super::{Server, TlsFiles};
+use crate::http::{CloudflareRanges, Listen, Patience, Rates, TrustedProxies};
+use crate::tls::Files;
 
-pub(super) fn server(mut section: Section) -> Server {
-    let address = |section: &mut Section, key| {
-        section.parsed::<SocketAddr>(key, "an address with a port, such as 127.0.0.1:8080")
-    };
-    let listen = address(&mut section, "listen").unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080)));
-    let admin_listen = address(&mut section, "admin_listen");
-    if admin_listen.is_some_and(|admin| !admin.ip().is_loopback()) {
+/// What can be listened on.
+const FORMS: &str =
+    "an address with a port, such as 127.0.0.1:8080, or unix:/run/calferry/calferry.sock, or systemd:NAME";
+
+pub(super) fn server(mut section: Section, context: &mut Context<'_>) -> Server {
+    let listen = listen(&mut section);
+    let admin_listen = section.parsed::<Listen>("admin_listen", FORMS);
+    if admin_listen.as_ref().and_then(Listen::tcp).is_some_and(|admin| !admin.ip().is_loopback()) {
         section.problem(
             "admin_listen",
             "metrics and status are for this machine only; use an address such as 127.0.0.1:9090",
         );
     }
+    let tls = tls(section.section("tls"), context);
     let mut trusted_proxies = TrustedProxies::default();
     for (index, entry) in section.list("trusted_proxies").unwrap_or_default().iter().enumerate() {
         if !trusted_proxies.trust(entry, &CloudflareRanges::built_in()) {
@@ -38,8 +41,10 @@ pub(super) fn server(mut section: Section) -> Server {
     let server = Server {
         listen,
         admin_listen,
+        tls,
         trusted_proxies,
         max_connections: section.number("max_connections", 4096, 1..=1_000_000),
+        connections_per_client: section.number("connections_per_client", 256, 1..=1_000_000),
         rates: Rates {
             requests: rate(&mut section, "requests_per_minute", 300),
             wrong_tokens: rate(&mut section, "wrong_tokens_per_minute", 10),
@@ -56,4 +61,33 @@ pub(super) fn server(mut section: Section) -> Server {
     };
     section.done();
     server
+}
+
+fn listen(section: &mut Section) -> Vec<Listen> {
+    let usual = || vec![Listen::Tcp(SocketAddr::from(([127, 0, 0, 1], 8080)))];
+    let Some(written) = section.list("listen") else { return usual() };
+    let mut listen = Vec::new();
+    for (index, text) in written.iter().enumerate() {
+        match text.parse() {
+            Ok(place) => listen.push(place),
+            Err(()) => section.problem(&format!("listen[{index}]"), format!("{text:?} is not {FORMS}")),
+        }
+    }
+    if listen.is_empty() { usual() } else { listen }
+}
+
+fn tls(mut section: Section, context: &mut Context<'_>) -> Option<TlsFiles> {
+    let mut file = |section: &mut Section, key| section.text(key).map(|path| context.file(&path));
+    let (certificate, key) = (file(&mut section, "certificate"), file(&mut section, "key"));
+    let client_ca = file(&mut section, "client_ca");
+    match (&certificate, &key) {
+        (Some(_), None) => section.problem("key", "is missing; it is the private key of the certificate, a PEM file"),
+        (None, Some(_)) => section.problem("certificate", "is missing; it is the key's certificate, a PEM file"),
+        (None, None) if client_ca.is_some() => {
+            section.problem("client_ca", "needs certificate and key: without them nothing is encrypted");
+        }
+        _ => {}
+    }
+    section.done();
+    Some(TlsFiles { files: Files { certificate: certificate?, key: key? }, client_ca })
 }

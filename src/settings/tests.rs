@@ -174,7 +174,7 @@ fn every_key_can_come_from_the_environment_and_the_command_line_wins() {
         ("CALFERRY_LOG", "debug"),
     ];
     let settings = load_with(EXAMPLE, &[("fetch.refresh", "45m")], &environment).unwrap();
-    assert_eq!(settings.server.listen.port(), 1234);
+    assert_eq!(settings.server.listen[0].tcp().unwrap().port(), 1234);
     let extra = settings.sources.iter().find(|source| &*source.name == "extra").unwrap();
     assert_eq!((extra.reach, extra.pace.refresh), (Reach::Private, Duration::from_mins(45)));
     assert_eq!(settings.feeds[1].devices.len(), 3);

@@ -16,20 +16,12 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("feed", &["calendar"]),
     ("source", &["calendar"]),
     ("store", &["clock", "feed", "source"]),
-    ("acme", &["clock", "store", "tls"]),
     ("refresh", &["calendar", "clock", "source", "store"]),
     ("publisher", &["calendar", "clock", "feed", "refresh", "store"]),
     ("http", &["clock", "feed", "publisher", "refresh", "tls"]),
-    ("settings", &["acme", "calendar", "feed", "http", "refresh", "source", "tls"]),
-    ("doctor", &["clock", "feed", "http", "settings", "source", "store", "tls"]),
-    (
-        "app",
-        &["acme", "calendar", "clock", "feed", "http", "publisher", "refresh", "settings", "source", "store", "tls"],
-    ),
-    (
-        "cli",
-        &["app", "calendar", "clock", "doctor", "feed", "http", "publisher", "refresh", "settings", "source", "store"],
-    ),
+    ("settings", &["calendar", "feed", "http", "refresh", "source", "tls"]),
+    ("app", &["calendar", "clock", "feed", "http", "publisher", "refresh", "settings", "source", "store", "tls"]),
+    ("cli", &["app", "calendar", "clock", "feed", "http", "publisher", "refresh", "settings", "source", "store"]),
 ];
 
 /// Rooms that know no clock, no network and no file.

@@ -58,7 +58,7 @@ impl Program {
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
-        self.app.listening()
+        self.app.listening()[0]
     }
 
     pub(crate) async fn get(&self, path: &str, headers: &[(&str, &str)]) -> Reply {

@@ -1,0 +1,169 @@
+//! TLS: what is shown to whom, and what becomes of it when files change.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::Request;
+use http_body_util::{BodyExt, Empty};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use super::harness::program::{Program, settings};
+use super::harness::upstream::{Upstream, calendar};
+use super::harness::{self, eventually};
+
+type Authority = CertifiedIssuer<'static, KeyPair>;
+
+fn authority() -> Authority {
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
+}
+
+/// A certificate of `authority` and its key, both in PEM.
+fn certificate(authority: &Authority) -> (String, String) {
+    let key = KeyPair::generate().unwrap();
+    let params = CertificateParams::new(vec!["cal.example.com".to_owned()]).unwrap();
+    (params.signed_by(&key, authority).unwrap().pem(), key.serialize_pem())
+}
+
+fn write_files(dir: &Path, authority: &Authority) {
+    let (certificate, key) = certificate(authority);
+    std::fs::write(dir.join("chain.pem"), certificate).unwrap();
+    std::fs::write(dir.join("key.pem"), key).unwrap();
+}
+
+async fn program(authority: &Authority, more: &str) -> (Upstream, Program) {
+    let upstream = Upstream::start().await;
+    upstream.on("/a.ics", calendar(harness::calendar(3, "meeting")));
+    let dir = tempfile::tempdir().unwrap();
+    write_files(dir.path(), authority);
+    let toml = format!(
+        "[fetch]\nallow_private = true\n[server.tls]\ncertificate = \"chain.pem\"\nkey = \"key.pem\"\n{more}\n\
+         [source.work]\nurl = \"{}\"\n[feed.me]\nsources = [\"work\"]\n",
+        upstream.url("/a.ics")
+    );
+    let program = Program::start_in(dir, &toml, calferry::clock::Clock::System).await;
+    eventually("the first copy", async || program.source("work").await["events"] == 3).await;
+    (upstream, program)
+}
+
+/// A client that trusts `authority`, speaks `alpn`, and shows `own` if there is one.
+fn client(authority: &Authority, alpn: &str, own: Option<(String, String)>) -> TlsConnector {
+    let mut roots = RootCertStore::empty();
+    roots.add(authority.der().clone()).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let builder = builder.with_root_certificates(roots);
+    let mut config = match own {
+        None => builder.with_no_client_auth(),
+        Some((certificate, key)) => builder
+            .with_client_auth_cert(
+                vec![CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap()],
+                PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap(),
+            )
+            .unwrap(),
+    };
+    config.alpn_protocols = vec![alpn.as_bytes().to_vec()];
+    TlsConnector::from(Arc::new(config))
+}
+
+async fn connect(client: &TlsConnector, to: SocketAddr) -> std::io::Result<TlsStream<TcpStream>> {
+    let name = ServerName::try_from("cal.example.com").unwrap();
+    client.connect(name, TcpStream::connect(to).await?).await
+}
+
+/// One request on `stream`, which lives on.
+async fn ask(stream: &mut TlsStream<TcpStream>, path: &str) -> std::io::Result<String> {
+    let request = format!("GET {path} HTTP/1.1\r\nHost: cal.example.com\r\n\r\n");
+    stream.write_all(request.as_bytes()).await?;
+    let mut heard = Vec::new();
+    while !heard.ends_with(b"ok\n") {
+        let mut part = [0; 1024];
+        match stream.read(&mut part).await? {
+            0 => break,
+            read => heard.extend_from_slice(&part[..read]),
+        }
+    }
+    Ok(String::from_utf8(heard).unwrap())
+}
+
+#[tokio::test]
+async fn both_versions_of_http_are_served_encrypted_and_chosen_by_alpn() {
+    let authority = authority();
+    let (_upstream, program) = program(&authority, "").await;
+    let mut first = connect(&client(&authority, "http/1.1", None), program.address()).await.unwrap();
+    assert_eq!(first.get_ref().1.alpn_protocol(), Some(&b"http/1.1"[..]));
+    assert!(ask(&mut first, "/healthz").await.unwrap().starts_with("HTTP/1.1 200"));
+
+    let second = connect(&client(&authority, "h2", None), program.address()).await.unwrap();
+    assert_eq!(second.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
+    let (mut sender, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(second)).await.unwrap();
+    let connection = tokio::spawn(connection);
+    let uri = format!("https://cal.example.com{}", program.path("me"));
+    let response = sender.send_request(Request::get(uri).body(Empty::<Bytes>::new()).unwrap()).await.unwrap();
+    assert_eq!(response.status(), 200);
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    assert!(body.starts_with(b"BEGIN:VCALENDAR"));
+    drop(sender);
+    connection.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn who_speaks_no_tls_on_its_port_gets_no_http() {
+    let authority = authority();
+    let (_upstream, program) = program(&authority, "").await;
+    let heard = harness::client::raw(program.address(), b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    assert!(!heard.starts_with(b"HTTP/"), "{heard:?}");
+    // The private listener stays as it is.
+    assert!(program.admin("/metrics").await.text().contains("calferry_certificate_expiry_timestamp_seconds "));
+}
+
+#[tokio::test]
+async fn a_changed_certificate_is_shown_from_then_on_and_one_that_cannot_be_used_is_not() {
+    let (old, new) = (authority(), authority());
+    let (_upstream, mut program) = program(&old, "").await;
+    let (trusts_old, trusts_new) = (client(&old, "http/1.1", None), client(&new, "http/1.1", None));
+    let mut open = connect(&trusts_old, program.address()).await.unwrap();
+    let toml = std::fs::read_to_string(program.dir.path().join("calferry.toml")).unwrap();
+
+    write_files(program.dir.path(), &new);
+    let again = settings(program.dir.path(), &toml);
+    program.app.reload(again).await.unwrap();
+    assert!(connect(&trusts_old, program.address()).await.is_err());
+    let mut fresh = connect(&trusts_new, program.address()).await.unwrap();
+    assert!(ask(&mut fresh, "/healthz").await.unwrap().starts_with("HTTP/1.1 200"));
+    assert!(ask(&mut open, "/healthz").await.unwrap().starts_with("HTTP/1.1 200"), "the open one lives on");
+
+    let (stray, _) = certificate(&new);
+    std::fs::write(program.dir.path().join("chain.pem"), stray).unwrap();
+    let again = settings(program.dir.path(), &toml);
+    program.app.reload(again).await.unwrap();
+    assert!(connect(&trusts_new, program.address()).await.is_ok(), "a certificate without its key changes nothing");
+}
+
+#[tokio::test]
+async fn with_a_client_authority_only_its_certificates_are_let_in() {
+    let (ours, clients, others) = (authority(), authority(), authority());
+    let ca = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(ca.path(), clients.pem()).unwrap();
+    let (_upstream, program) = program(&ours, &format!("client_ca = \"{}\"", ca.path().display())).await;
+    // In TLS 1.3 a client learns only with its first answer that it was refused.
+    let answered = async |own| {
+        let mut stream = connect(&client(&ours, "http/1.1", own), program.address()).await.ok()?;
+        ask(&mut stream, "/healthz").await.ok().filter(|answer| answer.starts_with("HTTP/1.1 200"))
+    };
+    assert!(answered(Some(certificate(&clients))).await.is_some());
+    assert!(answered(Some(certificate(&others))).await.is_none());
+    assert!(answered(None).await.is_none());
+}
