@@ -24,7 +24,7 @@ mod token;
 mod window;
 mod zones;
 
-pub use catalog::{Catalog, Feed, Found};
+pub use catalog::{Catalog, Feed, Found, TokenName};
 pub use edition::{Coding, Edition};
 pub use meeting::{MeetingHosts, meeting_link};
 pub use presentation::{Colour, Presentation};

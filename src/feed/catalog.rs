@@ -18,11 +18,15 @@ pub struct Feed {
     pub sources: Vec<Arc<str>>,
 }
 
+/// What a text in the place of a token is known by: a keyed hash, which says nothing about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TokenName([u8; 16]);
+
 /// What a token leads to.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Found<'a, T> {
-    /// A device of this feed.
-    Feed(&'a T),
+    /// A device of this feed, and what its token is known by.
+    Feed(&'a T, TokenName),
     /// A device that was revoked, or a token that was replaced by a newer one.
     Revoked,
     /// Nothing: never given out, or not even of a token's form.
@@ -33,7 +37,7 @@ pub enum Found<'a, T> {
 #[derive(Debug)]
 pub struct Catalog<T> {
     lookup_key: [u8; 32],
-    tokens: HashMap<[u8; 16], Option<Arc<T>>>,
+    tokens: HashMap<TokenName, Option<Arc<T>>>,
 }
 
 impl<T> Catalog<T> {
@@ -57,8 +61,9 @@ impl<T> Catalog<T> {
     pub fn find(&self, presented: &str) -> Found<'_, T> {
         // A text longer than any token is looked up by a piece that cannot be one.
         let presented = if presented.len() > Token::MAX { "" } else { presented };
-        match self.tokens.get(&self.name(presented)) {
-            Some(Some(feed)) => Found::Feed(feed),
+        let name = self.name(presented);
+        match self.tokens.get(&name) {
+            Some(Some(feed)) => Found::Feed(feed, name),
             Some(None) => Found::Revoked,
             None => Found::Unknown,
         }
@@ -69,11 +74,11 @@ impl<T> Catalog<T> {
         self.tokens.values().flatten().count()
     }
 
-    fn name(&self, token: &str) -> [u8; 16] {
+    fn name(&self, token: &str) -> TokenName {
         let hash = blake3::keyed_hash(&self.lookup_key, token.as_bytes());
         let mut name = [0; 16];
         name.copy_from_slice(hash.as_bytes().split_at(16).0);
-        name
+        TokenName(name)
     }
 }
 
@@ -89,7 +94,7 @@ mod tests {
         catalog.admit(&key.token("me", "iphone", 1), Arc::new("me"));
         catalog.revoke(&key.token("me", "iphone", 0));
         catalog.revoke(&key.token("me", "iphone", 1));
-        assert_eq!(catalog.find(key.token("me", "iphone", 1).reveal()), Found::Feed(&"me"));
+        assert!(matches!(catalog.find(key.token("me", "iphone", 1).reveal()), Found::Feed(&"me", _)));
         assert_eq!(catalog.find(key.token("me", "iphone", 0).reveal()), Found::Revoked);
         for unknown in ["", "x", key.token("me", "ipad", 0).reveal(), &"x".repeat(10_000)] {
             assert_eq!(catalog.find(unknown), Found::Unknown);

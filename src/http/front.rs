@@ -117,18 +117,17 @@ impl Front {
             Route::Feed(token) => (token, false),
             Route::Health(token) => (token, true),
         };
-        if let Err(wait) = self.limits.request(client) {
-            return self.too_many(wait);
-        }
         // Held while a first copy is waited for, so not the guard that a short look needs.
         let directory = self.directory.load_full();
         let served = match directory.catalog.find(token) {
-            Found::Feed(served) => served,
-            Found::Revoked => {
-                self.metrics.revoked.inc();
-                return answer::gone();
-            }
+            // By its token: many phones share a carrier's address, and none may lock the others out.
+            Found::Feed(served, name) => self.limits.token(name).map(|()| served),
+            Found::Revoked => return self.revoked(client),
             Found::Unknown => return self.unknown(client),
+        };
+        let served = match served {
+            Ok(served) => served,
+            Err(wait) => return self.too_many(wait),
         };
         if wants_health {
             let standings: Vec<_> = served.upstreams.iter().map(|upstream| upstream.standing()).collect();
@@ -209,7 +208,18 @@ impl Front {
         answer::come_back(StatusCode::SERVICE_UNAVAILABLE, "The calendar is not here yet.\n", wait)
     }
 
+    fn revoked(&self, client: Peer) -> Answer {
+        if let Err(wait) = self.limits.request(client) {
+            return self.too_many(wait);
+        }
+        self.metrics.revoked.inc();
+        answer::gone()
+    }
+
     fn unknown(&self, client: Peer) -> Answer {
+        if let Err(wait) = self.limits.request(client) {
+            return self.too_many(wait);
+        }
         if let Err(wait) = self.limits.wrong_token(client) {
             debug!(?client, "too many wrong tokens");
             return self.too_many(wait);

@@ -12,11 +12,14 @@ use governor::state::keyed::DashMapStateStore;
 use governor::{Quota, RateLimiter};
 
 use super::caller::Peer;
+use crate::feed::TokenName;
 
 /// What every client may do in a minute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rates {
-    /// Requests of any kind.
+    /// Requests that bring the token of a device: of each token, whoever brings it.
+    pub tokens: NonZeroU32,
+    /// Requests that bring none: of each client.
     pub requests: NonZeroU32,
     /// Requests for what does not exist: wrong tokens, above all.
     pub wrong_tokens: NonZeroU32,
@@ -30,6 +33,8 @@ type Limiter = RateLimiter<Peer, DashMapStateStore<Peer>, DefaultClock, NoOpMidd
 /// The limiters in force.
 #[derive(Debug)]
 pub(super) struct Limits {
+    /// Known tokens only, so there are never more of them than devices.
+    tokens: RateLimiter<TokenName, DashMapStateStore<TokenName>, DefaultClock, NoOpMiddleware>,
     requests: Limiter,
     wrong_tokens: Limiter,
     clock: DefaultClock,
@@ -39,6 +44,7 @@ pub(super) struct Limits {
 impl Limits {
     pub(super) fn new(rates: Rates) -> Self {
         Self {
+            tokens: RateLimiter::keyed(Quota::per_minute(rates.tokens)),
             requests: RateLimiter::keyed(Quota::per_minute(rates.requests)),
             wrong_tokens: RateLimiter::keyed(Quota::per_minute(rates.wrong_tokens)),
             clock: DefaultClock::default(),
@@ -46,7 +52,12 @@ impl Limits {
         }
     }
 
-    /// Counts a request of `client`. `Err` says how long to wait.
+    /// Counts a request that brings a device's token. `Err` says how long to wait.
+    pub(super) fn token(&self, token: TokenName) -> Result<(), Duration> {
+        self.tokens.check_key(&token).map_err(|not_until| not_until.wait_time_from(self.clock.now()))
+    }
+
+    /// Counts a request of `client` that brings none. `Err` says how long to wait.
     pub(super) fn request(&self, client: Peer) -> Result<(), Duration> {
         self.check(&self.requests, client)
     }
@@ -64,6 +75,8 @@ impl Limits {
     /// Forgets clients that have not called for a while. To be called every few seconds; while there are too many of
     /// them, whole neighbourhoods count as one.
     pub(super) fn sweep(&self) {
+        self.tokens.retain_recent();
+        self.tokens.shrink_to_fit();
         for limiter in [&self.requests, &self.wrong_tokens] {
             limiter.retain_recent();
             limiter.shrink_to_fit();
@@ -112,7 +125,7 @@ mod tests {
     #[test]
     fn wrong_tokens_have_a_budget_of_their_own() {
         let minute = |count| NonZeroU32::new(count).unwrap();
-        let limits = Limits::new(Rates { requests: minute(1000), wrong_tokens: minute(5) });
+        let limits = Limits::new(Rates { tokens: minute(1000), requests: minute(1000), wrong_tokens: minute(5) });
         let allowed = (0..50).filter(|_| limits.wrong_token(ip("192.0.2.1")).is_ok()).count();
         assert_eq!(allowed, 5);
         let wait = limits.wrong_token(ip("192.0.2.1")).unwrap_err();

@@ -46,6 +46,7 @@ pub(super) fn server(mut section: Section, context: &mut Context<'_>) -> Server 
         max_connections: section.number("max_connections", 4096, 1..=1_000_000),
         connections_per_client: section.number("connections_per_client", 256, 1..=1_000_000),
         rates: Rates {
+            tokens: rate(&mut section, "token_requests_per_minute", 120),
             requests: rate(&mut section, "requests_per_minute", 300),
             wrong_tokens: rate(&mut section, "wrong_tokens_per_minute", 10),
         },

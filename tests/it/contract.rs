@@ -166,6 +166,39 @@ async fn a_client_that_asks_too_often_is_told_when_to_come_back() {
     assert_eq!(ask("2001:db8:1:2::2").await, 429, "but not another address of the same IPv6 network");
 }
 
+/// Many phones share a carrier's address.
+#[tokio::test]
+async fn a_known_token_has_a_budget_of_its_own_wherever_it_is_used() {
+    let upstream = Upstream::start().await;
+    upstream.on("/a/basic.ics", calendar(harness::calendar(3, "meeting")));
+    let dir = tempfile::tempdir().unwrap();
+    let toml = format!(
+        "[fetch]\nallow_private = true\n[server]\ntrusted_proxies = [\"127.0.0.1\"]\n[source.work]\nurl = \"{}\"\n\
+         [feed.me]\nsources = [\"work\"]\ndevices = [\"iphone\", \"ipad\"]\n",
+        upstream.url("/a/basic.ics")
+    );
+    let mut settings = harness::program::settings(dir.path(), &toml);
+    let few = |count| std::num::NonZeroU32::new(count).unwrap();
+    settings.server.rates.tokens = few(3);
+    settings.server.rates.requests = few(2);
+    let program = Program { app: calferry::app::App::start(settings).await.unwrap(), dir };
+    let (iphone, ipad) = (path(&program.app, "me", 0), path(&program.app, "me", 1));
+    let ask = async |path: &str, client: &str| program.get(path, &[("x-forwarded-for", client)]).await;
+    // The address has spent its own budget…
+    for _ in 0..4 {
+        ask("/nothing.ics", "203.0.113.1").await;
+    }
+    assert_eq!(ask("/nothing.ics", "203.0.113.1").await.status, 429);
+    // …and known tokens do not ask for it. What one of them spends, the other keeps.
+    for client in ["203.0.113.1", "203.0.113.2", "203.0.113.3"] {
+        assert_eq!(ask(&iphone, client).await.status, 200);
+    }
+    let limited = ask(&iphone, "203.0.113.4").await;
+    assert_eq!(limited.status, 429);
+    assert!(limited.header("retry-after").parse::<u32>().unwrap() >= 1);
+    assert_eq!(ask(&ipad, "203.0.113.1").await.status, 200);
+}
+
 #[tokio::test]
 async fn other_methods_queries_cookies_and_authorization_change_nothing() {
     let (_upstream, program) = usual().await;
