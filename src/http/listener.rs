@@ -173,6 +173,14 @@ impl Stream {
         }
     }
 
+    /// Waits for the client's first byte. Cancel safe.
+    pub(super) async fn readable(&self) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => stream.readable().await,
+            Self::Unix(stream) => stream.readable().await,
+        }
+    }
+
     pub(super) fn is_tcp(&self) -> bool {
         matches!(self, Self::Tcp(_))
     }

@@ -15,6 +15,7 @@ use hyper_util::server::conn::auto;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
+use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
@@ -37,8 +38,6 @@ const HEADERS_MAX: usize = 64;
 /// How long to wait before accepting again when the system has no file descriptor left.
 const EXHAUSTED: Duration = Duration::from_millis(200);
 
-/// For a handshake, from the connection to its end.
-const HANDSHAKE: Duration = Duration::from_secs(10);
 /// How long a connection that was just opened may still bring its request when the server stops.
 const LAST_REQUEST: Duration = Duration::from_secs(1);
 
@@ -153,21 +152,31 @@ impl<R: Routes> Server<R> {
         }
         match &self.tls {
             Some(tls) if stream.is_tcp() => {
-                // Not begun again when the program stops: a handshake that is under way may bring a last request.
-                match tokio::time::timeout(HANDSHAKE, tls.accept(stream)).await {
-                    Ok(Ok(stream)) => self.converse(stream, peer, stop).await,
-                    Ok(Err(error)) => {
-                        self.metrics.failed_handshakes.inc();
-                        debug!(%error, "a handshake failed");
-                    }
-                    Err(_) => {
-                        self.metrics.failed_handshakes.inc();
-                        self.metrics.cut_connections.inc();
-                    }
+                if let Some(stream) = self.shake_hands(tls, stream).await {
+                    self.converse(stream, peer, stop).await;
                 }
             }
             _ => self.converse(stream, peer, stop).await,
         }
+    }
+
+    /// The handshake, with the deadlines of a request's head. It goes on when the program stops: behind it may come a
+    /// last request.
+    async fn shake_hands(&self, tls: &Tls, stream: Stream) -> Option<TlsStream<Stream>> {
+        let spoken = tokio::time::timeout(self.patience.first_byte, stream.readable()).await;
+        let shaken = match spoken {
+            Ok(_) => tokio::time::timeout(self.patience.head, tls.accept(stream)).await,
+            Err(silent) => Err(silent),
+        };
+        match shaken {
+            Ok(Ok(stream)) => return Some(stream),
+            Ok(Err(error)) => debug!(%error, "a handshake failed"),
+            Err(_) => {
+                self.metrics.cut_connections.inc();
+            }
+        }
+        self.metrics.failed_handshakes.inc();
+        None
     }
 
     /// A place among the connections of this client; `None` if it has too many. A proxy's are those of many clients.
