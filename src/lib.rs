@@ -26,13 +26,14 @@
 //!
 //! # The life of a request
 //!
-//! `http::server` accepts and watches the connection → `http::front` sees that it can be read in one way only, counts the
-//! caller, finds the token in the catalog → `publisher` hands out the edition → `http::conditional` and `negotiate` decide
-//! between 304 and which coding → `http::answer` writes the headers. No step waits for an upstream while there is a copy.
+//! `http::listener` accepts, `http::server` encrypts and watches the connection → `http::front` sees who calls, that it
+//! can be read in one way only, and finds the token in the catalog → `publisher` hands out the edition →
+//! `http::conditional` and `negotiate` decide between 304 and which coding → `http::answer` writes the headers. No step
+//! waits for an upstream while there is a copy.
 //!
 //! # The life of a refresh
 //!
-//! `refresh::driver` finds an upstream due → `hosts` says that its host may be asked → `source::client` fetches →
+//! `refresh::driver` finds an upstream due → `hosts` says by which way its host may be asked → `source::client` fetches →
 //! `judge` mends the answer and holds it against the copy → the store takes it, or it is kept aside, or the copy is
 //! confirmed → `record` tells the log and sets the next time → the publisher makes the editions that are being read.
 //!
