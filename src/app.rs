@@ -113,7 +113,9 @@ impl App {
 
     fn listen(&self, listeners: Vec<Listener>, admin: Option<Listener>, tls: Option<&Tls>) {
         let settings = &self.settings.server;
-        let (places, clients) = (Arc::new(Semaphore::new(settings.max_connections)), Clients::default());
+        // Each listener but one may hold a place for a connection that has yet to come.
+        let places = settings.max_connections + listeners.len().saturating_sub(1);
+        let (places, clients) = (Arc::new(Semaphore::new(places)), Clients::default());
         for listener in listeners {
             let public = Server {
                 routes: Arc::clone(&self.front),
@@ -165,7 +167,6 @@ impl App {
     /// If the store cannot be read or written; then the old settings stay in force.
     pub async fn reload(&mut self, settings: Settings) -> anyhow::Result<()> {
         let upstreams = self.refresher.adopt(plans(&settings, &self.key)).await?;
-        self.renew_certificate();
         self.front.install(directory(&settings, &self.key, &upstreams));
         let old = &self.settings;
         for (what, same) in [
@@ -183,8 +184,8 @@ impl App {
         Ok(())
     }
 
-    /// Reads the certificate again. One that cannot be used leaves the one in force as it is.
-    fn renew_certificate(&self) {
+    /// Reads the certificate again, if there is one. One that cannot be used leaves the one in force as it is.
+    pub fn renew_certificate(&self) {
         let Some(tls) = &self.settings.server.tls else { return };
         if let Err(cause) = install(&tls.files, &self.certificates, &self.metrics) {
             error!(error = format!("{cause:#}"), "the certificate is refused; the one before stays in force");
@@ -258,10 +259,20 @@ async fn open_listeners(server: &settings::Server) -> anyhow::Result<(Vec<Listen
     for listen in &server.listen {
         listeners.extend(open("server.listen", listen, &mut handed).await?);
     }
-    let admin = match &server.admin_listen {
-        Some(listen) => open("server.admin_listen", listen, &mut handed).await?.into_iter().next(),
-        None => None,
-    };
+    let Some(listen) = &server.admin_listen else { return Ok((listeners, None)) };
+    let mut admin = open("server.admin_listen", listen, &mut handed).await?;
+    anyhow::ensure!(
+        admin.len() == 1,
+        "server.admin_listen: {listen} stands for {} sockets, and one is wanted",
+        admin.len()
+    );
+    let admin = admin.pop();
+    // The settings know the address of what they name themselves; what systemd opened shows only now.
+    let address = admin.as_ref().and_then(Listener::tcp);
+    anyhow::ensure!(
+        address.is_none_or(|address| address.ip().is_loopback()),
+        "server.admin_listen: metrics and status are for this machine only, and {listen} is open to others"
+    );
     Ok((listeners, admin))
 }
 

@@ -65,8 +65,10 @@ pub(super) async fn run(mut app: App, origin: &Origin, given: &Given) -> anyhow:
             systemd::tell(&systemd::reloading());
             reload(&mut app, origin, given).await;
             systemd::tell(&[NotifyState::Ready]);
-            // Other files may be named now; what they are like is the new measure.
+            // Other files may be named now. Of the others, the marks are those from before they were read: what has
+            // changed since is read again.
             seen = marks(origin, app.settings());
+            seen.extend(now.into_iter().filter(|(path, _)| seen.contains_key(path)).collect::<Vec<_>>());
         }
     }
     systemd::tell(&[NotifyState::Stopping]);
@@ -78,6 +80,8 @@ pub(super) async fn run(mut app: App, origin: &Origin, given: &Given) -> anyhow:
 }
 
 async fn reload(app: &mut App, origin: &Origin, given: &Given) {
+    // A mistake in the settings must not let the certificate run out.
+    app.renew_certificate();
     let settings = match Settings::load(origin, given, &environment()) {
         Ok(settings) => settings,
         Err(problems) => {

@@ -111,7 +111,10 @@ impl Listener {
 /// A socket file that nobody answers on was left by a program that was killed, and makes room.
 async fn unix(path: &Path) -> io::Result<UnixListener> {
     let is_socket = std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.file_type().is_socket());
-    if is_socket && UnixStream::connect(path).await.is_err() {
+    if is_socket
+        && let Err(error) = UnixStream::connect(path).await
+        && error.kind() == io::ErrorKind::ConnectionRefused
+    {
         std::fs::remove_file(path)?;
     }
     let listener = UnixListener::bind(path)?;

@@ -152,7 +152,7 @@ impl<R: Routes> Server<R> {
         }
         match &self.tls {
             Some(tls) if stream.is_tcp() => {
-                if let Some(stream) = self.shake_hands(tls, stream).await {
+                if let Some(stream) = self.shake_hands(tls, stream, &stop).await {
                     self.converse(stream, peer, stop).await;
                 }
             }
@@ -160,18 +160,26 @@ impl<R: Routes> Server<R> {
         }
     }
 
-    /// The handshake, with the deadlines of a request's head. It goes on when the program stops: behind it may come a
-    /// last request.
-    async fn shake_hands(&self, tls: &Tls, stream: Stream) -> Option<TlsStream<Stream>> {
-        let spoken = tokio::time::timeout(self.patience.first_byte, stream.readable()).await;
-        let shaken = match spoken {
-            Ok(_) => tokio::time::timeout(self.patience.head, tls.accept(stream)).await,
-            Err(silent) => Err(silent),
+    /// The handshake, with the deadlines of a request's head. When the program stops it goes on for a moment: behind it
+    /// may come a last request.
+    async fn shake_hands(&self, tls: &Tls, stream: Stream, stop: &CancellationToken) -> Option<TlsStream<Stream>> {
+        let handshake = async {
+            // What is wrong with the connection shows in the handshake.
+            let _ = tokio::time::timeout(self.patience.first_byte, stream.readable()).await.ok()?;
+            tokio::time::timeout(self.patience.head, tls.accept(stream)).await.ok()
+        };
+        let stopped = async {
+            stop.cancelled().await;
+            tokio::time::sleep(LAST_REQUEST).await;
+        };
+        let shaken = tokio::select! {
+            shaken = handshake => shaken,
+            () = stopped => None,
         };
         match shaken {
-            Ok(Ok(stream)) => return Some(stream),
-            Ok(Err(error)) => debug!(%error, "a handshake failed"),
-            Err(_) => {
+            Some(Ok(stream)) => return Some(stream),
+            Some(Err(error)) => debug!(%error, "a handshake failed"),
+            None => {
                 self.metrics.cut_connections.inc();
             }
         }

@@ -102,6 +102,26 @@ async fn a_socket_of_systemd_is_served_and_holds_what_comes_between_two_programs
 }
 
 #[tokio::test]
+async fn the_private_listener_is_never_a_socket_that_others_can_reach() {
+    let dir = settings("\"127.0.0.1:0\"\nadmin_listen = \"systemd:private\"");
+    let start = async |address: &str| {
+        let socket = TcpListener::bind(address).unwrap();
+        let mut command = Command::new("sh");
+        let script = "exec 3<&0 0</dev/null; LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=private exec timeout 5 \"$0\" serve --config \"$1\"";
+        command
+            .arg("-c")
+            .arg(script.replace("exec timeout 5 ", "exec "))
+            .arg(BIN)
+            .arg(dir.path().join("calferry.toml"));
+        command.stdin(Stdio::from(OwnedFd::from(socket))).stdout(Stdio::null()).stderr(Stdio::piped());
+        command.kill_on_drop(true).spawn().unwrap()
+    };
+    let refused = start("0.0.0.0:0").await.wait_with_output().await.unwrap();
+    assert!(!refused.status.success());
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("is open to others"));
+}
+
+#[tokio::test]
 async fn systemd_is_told_that_it_is_ready_alive_reloading_and_stopping() {
     let dir = settings("\"127.0.0.1:0\"");
     let path = dir.path().join("notify");

@@ -17,7 +17,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::harness::program::{Program, settings};
+use super::harness::program::Program;
 use super::harness::upstream::{Upstream, calendar};
 use super::harness::{self, eventually};
 
@@ -132,14 +132,12 @@ async fn who_speaks_no_tls_on_its_port_gets_no_http() {
 #[tokio::test]
 async fn a_changed_certificate_is_shown_from_then_on_and_one_that_cannot_be_used_is_not() {
     let (old, new) = (authority(), authority());
-    let (_upstream, mut program) = program(&old, "").await;
+    let (_upstream, program) = program(&old, "").await;
     let (trusts_old, trusts_new) = (client(&old, "http/1.1", None), client(&new, "http/1.1", None));
     let mut open = connect(&trusts_old, program.address()).await.unwrap();
-    let toml = std::fs::read_to_string(program.dir.path().join("calferry.toml")).unwrap();
 
     write_files(program.dir.path(), &new);
-    let again = settings(program.dir.path(), &toml);
-    program.app.reload(again).await.unwrap();
+    program.app.renew_certificate();
     assert!(connect(&trusts_old, program.address()).await.is_err());
     let mut fresh = connect(&trusts_new, program.address()).await.unwrap();
     assert!(ask(&mut fresh, "/healthz").await.unwrap().starts_with("HTTP/1.1 200"));
@@ -147,9 +145,26 @@ async fn a_changed_certificate_is_shown_from_then_on_and_one_that_cannot_be_used
 
     let (stray, _) = certificate(&new);
     std::fs::write(program.dir.path().join("chain.pem"), stray).unwrap();
-    let again = settings(program.dir.path(), &toml);
-    program.app.reload(again).await.unwrap();
+    program.app.renew_certificate();
     assert!(connect(&trusts_new, program.address()).await.is_ok(), "a certificate without its key changes nothing");
+}
+
+#[tokio::test]
+async fn a_handshake_that_is_not_finished_does_not_hold_up_a_stop() {
+    let authority = authority();
+    let (_upstream, program) = program(&authority, "").await;
+    let mut half = TcpStream::connect(program.address()).await.unwrap();
+    half.write_all(b"\x16").await.unwrap();
+    eventually("the half handshake", async || {
+        program.admin("/metrics").await.text().contains("calferry_failed_handshakes_total 0")
+    })
+    .await;
+    let began = tokio::time::Instant::now();
+    program.stop().await;
+    // Far less than the deadlines of handshakes, which add up to fifteen seconds.
+    assert!(began.elapsed() < std::time::Duration::from_secs(8));
+    let mut rest = Vec::new();
+    assert_eq!(half.read_to_end(&mut rest).await.unwrap_or_default(), 0);
 }
 
 #[tokio::test]
