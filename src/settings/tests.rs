@@ -15,6 +15,8 @@ fn load_with(
     std::fs::write(&path, toml).unwrap();
     std::fs::write(dir.path().join("url.txt"), "https://example.com/from-file/secret.ics\n").unwrap();
     std::fs::write(dir.path().join("token.txt"), "an-old-token-of-24-chars\n").unwrap();
+    std::fs::write(dir.path().join("ways.txt"), "# the usual\n\ndirect\nhttp://lin:secret@proxy.example:3128\n")
+        .unwrap();
     let owned = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
     let mut environment: Vec<_> = environment.iter().map(owned).collect();
     environment.push(("HOME".into(), "/home/lin".into()));
@@ -231,4 +233,51 @@ fn a_credential_of_systemd_is_read_by_its_name_only() {
     }
     let outside = load_with(&toml(&format!("{credentials}/family")), &[], &here).unwrap_err();
     assert!(outside.iter().any(|problem| problem.contains("without a folder")), "{outside:?}");
+}
+
+#[test]
+fn ways_and_ports_are_read_for_all_sources_and_for_one() {
+    let toml = "[fetch]\negress = [\"socks5h://lin:secret@127.0.0.1:1080\", \"direct\"]\nports = [443, 8443]\n\
+                [source.a]\nurl = \"https://one.example:8443/a.ics\"\n\
+                [source.b]\nurl = \"https://two.example:9443/a.ics\"\negress = \"http://proxy.example:3128\"\nports = 9443\n\
+                [source.c]\nurl = \"https://three.example/a.ics\"\negress_file = \"ways.txt\"\n[feed.me]\nsources = [\"a\"]\n";
+    let settings = load(toml).unwrap();
+    let kinds = |index: usize| settings.sources[index].ways.iter().map(Way::kind).collect::<Vec<_>>();
+    assert_eq!((kinds(0), kinds(1), kinds(2)), (vec!["socks5h", "direct"], vec!["http"], vec!["direct", "http"]));
+    assert_eq!(*settings.sources[0].ports, [443, 8443]);
+    assert_eq!(*settings.sources[1].ports, [443, 8443, 9443]);
+    assert!(!format!("{settings:?}").contains("secret") && !format!("{settings:?}").contains("proxy.example"));
+    assert!(settings.files.iter().any(|file| file.ends_with("ways.txt")), "it is read again when it changes");
+    let plain = load("[source.a]\nurl = \"https://one.example/a.ics\"\n[feed.me]\nsources = [\"a\"]\n").unwrap();
+    assert_eq!((&*plain.sources[0].ways, &*plain.sources[0].ports), (&[Way::Direct][..], &[80, 443][..]));
+}
+
+#[test]
+fn ways_and_ports_that_cannot_be_are_told_at_their_place_without_what_was_written() {
+    for (toml, expected) in [
+        ("egress = [\"direct\", \"socks5://lin:hush@h:1\"]", "source.a.egress[1]: write socks5h:// for socks5://"),
+        ("egress = \"https://lin:hush@h:1\"", "source.a.egress: a proxy cannot be spoken to over TLS"),
+        ("egress = []", "source.a.egress: the list is empty"),
+        ("egress = [\"direct\", \"direct\"]", "source.a.egress: names a way twice"),
+        ("egress = \"direct\"\negress_file = \"ways.txt\"", "source.a: has both egress and egress_file"),
+        ("egress_file = \"nowhere.txt\"", "source.a.egress_file: "),
+        ("egress_file = \"url.txt\"", "source.a.egress_file: line 1: a proxy cannot be spoken to over TLS"),
+        ("ports = [0]", "source.a.ports[0]: write a port, 1 to 65535"),
+        ("ports = [70000]", "source.a.ports[0]: write a port, 1 to 65535"),
+    ] {
+        let problems = load(&format!("[source.a]\nurl = \"https://one.example/a.ics\"\n{toml}\n")).unwrap_err();
+        assert!(problems.len() == 1 && problems[0].starts_with(expected), "{toml}: {problems:?}");
+        assert!(!problems[0].contains("hush"), "{problems:?}");
+    }
+    let url = |name: &str, more: &str| {
+        format!(
+            "[source.{name}]\nurl = \"https://one.example:8443/a.ics\"\n{more}\n[feed.{name}]\nsources = [\"{name}\"]\n"
+        )
+    };
+    let problems = load(&url("a", "")).unwrap_err();
+    assert!(problems[0].starts_with("source.a.url: port 8443 may not be used"), "{problems:?}");
+    assert!(load(&url("a", "allow_private = true")).is_ok() && load(&url("a", "ports = [8443]")).is_ok());
+    let two = [url("a", "ports = [8443]"), url("b", "ports = [8443]\negress = \"http://proxy.example:3128\"")].concat();
+    let problems = load(&two).unwrap_err();
+    assert!(problems[0].starts_with("source.b.egress: source a has the same address"), "{problems:?}");
 }
