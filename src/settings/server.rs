@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use super::item::Item;
 use super::resolve::{Context, DAY, HOUR, MINUTE, SECOND};
 use super::section::Section;
 use super::{Server, TlsFiles};
@@ -66,14 +67,12 @@ pub(super) fn server(mut section: Section, context: &mut Context<'_>) -> Server 
 
 fn listen(section: &mut Section) -> Vec<Listen> {
     let usual = || vec![Listen::Tcp(SocketAddr::from(([127, 0, 0, 1], 8080)))];
-    let Some(written) = section.list("listen") else { return usual() };
-    let mut listen = Vec::new();
-    for (index, text) in written.iter().enumerate() {
-        match text.parse() {
-            Ok(place) => listen.push(place),
-            Err(()) => section.problem(&format!("listen[{index}]"), format!("{text:?} is not {FORMS}")),
-        }
-    }
+    let Some(item) = section.item("listen") else { return usual() };
+    let place = |item: Item| {
+        let text = item.text()?;
+        item.note(text.parse().map_err(|()| format!("{text:?} is not {FORMS}")))
+    };
+    let listen: Vec<_> = item.each_word().into_iter().filter_map(place).collect();
     if listen.is_empty() { usual() } else { listen }
 }
 

@@ -342,7 +342,7 @@ async fn a_host_on_a_private_network_is_not_asked_unless_the_settings_say_so() {
     upstream.on("/a.ics", calendar(harness::calendar(3, "private")));
     let port = upstream.address.port();
     let toml = format!(
-        "[source.named]\nurl = \"http://localhost:{port}/a.ics\"\n[feed.named]\nsources = [\"named\"]\n\
+        "[source.named]\nurl = \"http://localhost:{port}/a.ics\"\nports = [{port}]\n[feed.named]\nsources = [\"named\"]\n\
          [source.meant]\nurl = \"http://localhost:{port}/a.ics\"\nallow_private = true\n[feed.meant]\nsources = [\"meant\"]\n"
     );
     let program = Program::start(&toml).await;

@@ -26,6 +26,7 @@ pub(crate) fn settings(dir: &Path, toml: &str) -> Settings {
         ("server.listen", "127.0.0.1:0"),
         ("server.admin_listen", "127.0.0.1:0"),
         ("server.requests_per_minute", "1000000"),
+        ("server.connections_per_client", "1000000"),
         ("server.token_requests_per_minute", "1000000"),
         ("public_url", "https://cal.example.com"),
     ];
