@@ -34,6 +34,16 @@ fn serve(dir: &Path) -> Command {
     command
 }
 
+/// The program with `socket` as systemd would hand it over, under `name`.
+fn handed(dir: &Path, name: &str, socket: TcpListener) -> Command {
+    let mut command = Command::new("sh");
+    let script =
+        "exec 3<&0 0</dev/null; LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=$2 exec \"$0\" serve --config \"$1\"";
+    command.arg("-c").arg(script).arg(BIN).arg(dir.join("calferry.toml")).arg(name);
+    command.stdin(Stdio::from(OwnedFd::from(socket))).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
+    command
+}
+
 async fn signal(child: &Child, signal: &str) {
     let pid = child.id().unwrap().to_string();
     assert!(Command::new("kill").args(["-s", signal, &pid]).status().await.unwrap().success());
@@ -73,18 +83,7 @@ async fn a_socket_of_systemd_is_served_and_holds_what_comes_between_two_programs
     let dir = settings("\"systemd:public\"");
     let socket = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = socket.local_addr().unwrap();
-    let start = || {
-        let mut command = Command::new("sh");
-        command
-            .arg("-c")
-            .arg(
-                "exec 3<&0 0</dev/null; LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=public exec \"$0\" serve --config \"$1\"",
-            )
-            .arg(BIN)
-            .arg(dir.path().join("calferry.toml"));
-        command.stdin(Stdio::from(OwnedFd::from(socket.try_clone().unwrap())));
-        command.stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true).spawn().unwrap()
-    };
+    let start = || handed(dir.path(), "public", socket.try_clone().unwrap()).spawn().unwrap();
     let ask = async || {
         let mut stream = TcpStream::connect(address).await.unwrap();
         stream.write_all(ASK).await.unwrap();
@@ -104,19 +103,8 @@ async fn a_socket_of_systemd_is_served_and_holds_what_comes_between_two_programs
 #[tokio::test]
 async fn the_private_listener_is_never_a_socket_that_others_can_reach() {
     let dir = settings("\"127.0.0.1:0\"\nadmin_listen = \"systemd:private\"");
-    let start = async |address: &str| {
-        let socket = TcpListener::bind(address).unwrap();
-        let mut command = Command::new("sh");
-        let script = "exec 3<&0 0</dev/null; LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=private exec timeout 5 \"$0\" serve --config \"$1\"";
-        command
-            .arg("-c")
-            .arg(script.replace("exec timeout 5 ", "exec "))
-            .arg(BIN)
-            .arg(dir.path().join("calferry.toml"));
-        command.stdin(Stdio::from(OwnedFd::from(socket))).stdout(Stdio::null()).stderr(Stdio::piped());
-        command.kill_on_drop(true).spawn().unwrap()
-    };
-    let refused = start("0.0.0.0:0").await.wait_with_output().await.unwrap();
+    let socket = TcpListener::bind("0.0.0.0:0").unwrap();
+    let refused = handed(dir.path(), "private", socket).stderr(Stdio::piped()).output().await.unwrap();
     assert!(!refused.status.success());
     assert!(String::from_utf8_lossy(&refused.stderr).contains("is open to others"));
 }
