@@ -65,3 +65,38 @@ async fn a_new_address_of_a_source_is_fetched_at_once_and_the_old_copy_served_un
     eventually("the new copy", async || program.source("work").await["events"] == 2).await;
     assert!(program.get(&me, &[]).await.text().contains("new 1"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_are_answered_while_addresses_change_again_and_again() {
+    let upstream = Upstream::start().await;
+    upstream.on("/a.ics", calendar(harness::calendar(30, "old")));
+    // Nothing is kept: every answer is made from the copy on the disk.
+    let feed = "[feed.me]\nsources = [\"work\"]";
+    let toml = format!("edition_budget = \"1 B\"\n{}", toml(&upstream, feed));
+    let mut program = Program::start(&toml).await;
+    eventually("the first copy", async || program.source("work").await["events"] == 30).await;
+    let (me, to) = (program.path("me"), program.address());
+    let done = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let readers: Vec<_> = (0..4)
+        .map(|_| {
+            let (me, done) = (me.clone(), std::sync::Arc::clone(&done));
+            tokio::spawn(async move {
+                let mut answers = Vec::new();
+                while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                    answers.push(harness::client::send(to, harness::client::request("GET", &me, &[])).await);
+                }
+                answers
+            })
+        })
+        .collect();
+    for turn in 0..60 {
+        let moved = toml.replace("/a.ics", &format!("/moved-{turn}.ics"));
+        program.app.reload(settings(program.dir.path(), &moved)).await.unwrap();
+    }
+    done.store(true, std::sync::atomic::Ordering::Relaxed);
+    for reader in readers {
+        let answers = reader.await.unwrap();
+        assert!(!answers.is_empty());
+        assert!(answers.iter().all(|answer| answer.status == 200 && answer.text().contains("old 29")));
+    }
+}
