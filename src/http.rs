@@ -12,6 +12,7 @@
 //! | `front` | the public routes: the life of a request, top to bottom |
 //! | `conditional` | is what the client holds still current. Pure |
 //! | `negotiate` | which coding the client gets. Pure |
+//! | `edge` | what a cache at the edge is told, if one may keep answers. Pure |
 //! | `answer` | what goes out, header by header |
 //! | `health` | how a feed is, for uptime monitors |
 //! | `admin` | the private routes: metrics and status |
@@ -22,6 +23,7 @@ mod answer;
 mod caller;
 mod cloudflare;
 mod conditional;
+mod edge;
 mod forwarded;
 mod front;
 mod health;
@@ -35,6 +37,7 @@ mod vigil;
 pub use admin::Admin;
 pub use caller::{Peer, TrustedProxies};
 pub use cloudflare::CloudflareRanges;
+pub use edge::EdgeCache;
 pub use front::{Directory, Front, FrontOptions};
 pub use limits::Rates;
 pub use listener::{Handed, Listen, Listener};
