@@ -44,6 +44,7 @@ pub struct App {
     front: Arc<Front>,
     refresher: Refresher,
     listening: Vec<SocketAddr>,
+    places: Vec<String>,
     admin_listening: Option<SocketAddr>,
     certificates: Arc<Certificates>,
     metrics: Arc<Metrics>,
@@ -95,6 +96,7 @@ impl App {
         let (listeners, admin_listener) = open_listeners(&settings.server).await?;
         let app = Self {
             listening: listeners.iter().filter_map(Listener::tcp).collect(),
+            places: listeners.iter().map(Listener::to_string).collect(),
             admin_listening: admin_listener.as_ref().and_then(Listener::tcp),
             certificates,
             metrics,
@@ -244,6 +246,11 @@ impl App {
     /// Where subscribers are served on the network: nowhere if only Unix sockets are listened on.
     pub fn listening(&self) -> &[SocketAddr] {
         &self.listening
+    }
+
+    /// Everywhere subscribers are served, in words.
+    pub fn places(&self) -> &[String] {
+        &self.places
     }
 
     /// Where metrics and status are served.
