@@ -3,7 +3,8 @@
 //! | file | holds |
 //! |---|---|
 //! | `listener` | where connections come from: addresses, Unix sockets, systemd's sockets |
-//! | `server` | accepting connections, and ending them in order |
+//! | `server` | accepting connections, as many as there is room for, with or without TLS |
+//! | `conversation` | one connection's requests, from its first byte to its last answer |
 //! | `vigil` | deadlines of a connection: silent, slow, idle, stuck |
 //! | `caller` | who is calling, and which proxies are believed |
 //! | `cloudflare` | which addresses are Cloudflare's |
@@ -23,6 +24,7 @@ mod answer;
 mod caller;
 mod cloudflare;
 mod conditional;
+mod conversation;
 mod edge;
 mod forwarded;
 mod front;
