@@ -16,7 +16,7 @@ use tracing::{error, info, warn};
 
 use crate::clock::Clock;
 use crate::feed::{Catalog, Feed, Key};
-use crate::http::{Admin, Clients, Directory, Front, FrontOptions, Handed, Listen, Listener, Metrics, Server};
+use crate::http::{Admin, Clients, Directory, Front, FrontOptions, Handed, Listen, Listener, Metrics, Probe, Server};
 use crate::publisher::{FeedsByUpstream, Publisher, Served};
 use crate::refresh::{Bounds, Change, Plan, Refresher, Upstream};
 use crate::settings::{self, Settings};
@@ -24,7 +24,7 @@ use crate::source::{Client, Fetch, Reach, roots};
 use crate::store::{Access, Store, UpstreamId};
 use crate::tls::{CertificateError, Certificates, Files, Tls, expiry};
 
-pub use key::{load_key, prepare_state_dir};
+pub use key::{load_key, prepare_state_dir, read_key};
 
 /// How often clients that have gone quiet are forgotten.
 const SWEEP_EVERY: Duration = Duration::from_secs(10);
@@ -87,7 +87,7 @@ impl App {
             refresher.clone(),
             Arc::clone(&metrics),
             clock,
-            front_options(&settings),
+            front_options(&settings, Probe::new(&key)),
         ));
         let certificates = Arc::new(Certificates::default());
         let tls = tls(&settings, &certificates, &metrics)?;
@@ -285,10 +285,11 @@ fn bounds(settings: &Settings) -> Bounds {
     Bounds { concurrent: fetch.concurrent, host: fetch.host, calendar: fetch.limits, collapse: fetch.collapse }
 }
 
-fn front_options(settings: &Settings) -> FrontOptions {
+fn front_options(settings: &Settings, probe: Probe) -> FrontOptions {
     let server = &settings.server;
     FrontOptions {
         trusted_proxies: server.trusted_proxies.clone(),
+        probe,
         rates: server.rates,
         since_margin: server.since_margin,
         first_wait: server.first_wait,

@@ -14,6 +14,7 @@
 //! | `negotiate` | which coding the client gets. Pure |
 //! | `answer` | what goes out, header by header |
 //! | `health` | how a feed is, for uptime monitors |
+//! | `probe` | what reaches this program, for `calferry doctor` |
 //! | `admin` | the private routes: metrics and status |
 //! | `metrics` | every metric, with its help text |
 
@@ -29,6 +30,7 @@ mod limits;
 mod listener;
 mod metrics;
 mod negotiate;
+mod probe;
 mod server;
 mod vigil;
 
@@ -39,4 +41,5 @@ pub use front::{Directory, Front, FrontOptions};
 pub use limits::Rates;
 pub use listener::{Handed, Listen, Listener};
 pub use metrics::Metrics;
+pub use probe::{Encrypted, Place, Probe, Probed};
 pub use server::{Clients, Patience, Routes, Server};

@@ -27,7 +27,7 @@ pub enum Peer {
 
 impl Peer {
     /// With an IPv4 address written as such, even if it came by an IPv6 socket.
-    fn canonical(self) -> Self {
+    pub(super) fn canonical(self) -> Self {
         match self {
             Self::Address(ip) => Self::Address(ip.to_canonical()),
             Self::Unix => Self::Unix,

@@ -13,6 +13,7 @@ use super::answer::{self, Age, Answer, Freshness};
 use super::caller::{Peer, TrustedProxies};
 use super::limits::{Limits, Rates};
 use super::metrics::Metrics;
+use super::probe::Probe;
 use super::{conditional, health, negotiate};
 use crate::clock::{Clock, Timestamp};
 use crate::feed::{Catalog, Found};
@@ -27,6 +28,8 @@ const RETRY_WITHOUT_COPY: Duration = crate::refresh::WAKE_AFTER;
 pub struct FrontOptions {
     /// Proxies whose headers are believed.
     pub trusted_proxies: TrustedProxies,
+    /// What `calferry doctor` asks.
+    pub probe: Probe,
     /// What a client may do in a minute.
     pub rates: Rates,
     /// How much later than a publication a client's own date must be to count.
@@ -64,6 +67,7 @@ enum Route<'a> {
     Robots,
     Feed(&'a str),
     Health(&'a str),
+    Probe(&'a str),
 }
 
 impl Front {
@@ -116,6 +120,7 @@ impl Front {
             Route::Robots => return answer::plain(StatusCode::OK, "User-agent: *\nDisallow: /\n"),
             Route::Feed(token) => (token, false),
             Route::Health(token) => (token, true),
+            Route::Probe(token) => return self.probe(token, peer, client, &request),
         };
         // Held while a first copy is waited for, so not the guard that a short look needs.
         let directory = self.directory.load_full();
@@ -134,6 +139,14 @@ impl Front {
             return health::answer(&standings, self.clock.now());
         }
         self.feed(served, &request).await
+    }
+
+    fn probe<B>(&self, token: &str, peer: Peer, client: Peer, request: &Request<B>) -> Answer {
+        let Some(name) = self.options.probe.find(token) else { return self.unknown(client) };
+        match self.limits.token(name) {
+            Ok(()) => self.options.probe.answer(peer, client, self.clock.now(), request),
+            Err(wait) => self.too_many(wait),
+        }
     }
 
     async fn feed<B>(&self, served: &Served, request: &Request<B>) -> Answer {
@@ -262,11 +275,11 @@ fn route(path: &str) -> Route<'_> {
         "healthz" => Route::Alive,
         "readyz" => Route::Ready,
         "robots.txt" => Route::Robots,
-        _ => match (path.strip_suffix(".ics"), path.strip_suffix("/health")) {
-            (Some(token), _) => Route::Feed(token),
-            (None, Some(token)) => Route::Health(token),
+        _ => match path.rsplit_once('/') {
+            Some((token, "health")) => Route::Health(token),
+            Some((token, "probe")) => Route::Probe(token),
             // No token has a slash in it.
-            (None, None) => Route::Feed("/"),
+            _ => Route::Feed(path.strip_suffix(".ics").unwrap_or("/")),
         },
     }
 }

@@ -27,6 +27,7 @@ use super::front::Front;
 use super::limits::network;
 use super::listener::{Listener, Stream};
 use super::metrics::Metrics;
+use super::probe::Encrypted;
 use super::vigil::{Ruling, Vigil, Watched};
 use crate::tls::Tls;
 
@@ -153,10 +154,10 @@ impl<R: Routes> Server<R> {
         match &self.tls {
             Some(tls) if stream.is_tcp() => {
                 if let Some(stream) = self.shake_hands(tls, stream, &stop).await {
-                    self.converse(stream, peer, stop).await;
+                    self.converse(stream, peer, Some(Encrypted), stop).await;
                 }
             }
-            _ => self.converse(stream, peer, stop).await,
+            _ => self.converse(stream, peer, None, stop).await,
         }
     }
 
@@ -202,13 +203,16 @@ impl<R: Routes> Server<R> {
         Some(Admitted(Some((&self.clients, client))))
     }
 
-    async fn converse<IO>(&self, stream: IO, peer: Peer, stop: CancellationToken)
+    async fn converse<IO>(&self, stream: IO, peer: Peer, tls: Option<Encrypted>, stop: CancellationToken)
     where
         IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let vigil = Vigil::new(self.patience);
         let io = TokioIo::new(Watched::new(stream, Arc::clone(&vigil)));
-        let service = service_fn(|request| {
+        let service = service_fn(|mut request: Request<Incoming>| {
+            if let Some(mark) = tls {
+                request.extensions_mut().insert(mark);
+            }
             let (answering, routes) = (vigil.answering(), Arc::clone(&self.routes));
             async move {
                 let answer = routes.route(peer, request).await;
