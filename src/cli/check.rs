@@ -36,7 +36,9 @@ async fn try_sources(settings: &Settings) -> anyhow::Result<ExitCode> {
     // One after the other: a host that counts must not be asked for everything at once.
     for source in &settings.sources {
         let mut on_the_way = Vec::new();
-        let answer = fetch_once(&client, &source.target(), &settings.fetch.limits, |remark| on_the_way.push(told(&remark))).await;
+        let answer =
+            fetch_once(&client, &source.target(), &settings.fetch.limits, |remark| on_the_way.push(told(&remark)))
+                .await;
         for line in on_the_way {
             writeln!(std::io::stdout(), "source {}: {line}", source.name)?;
         }

@@ -11,6 +11,7 @@ use crate::app::{load_key, stored_name};
 use crate::calendar::{Calendar, Limits};
 use crate::clock::{Clock, Timestamp};
 use crate::feed::{Circumstances, Copy, mended};
+use crate::refresh::fetch_once;
 use crate::settings::{Feed, Settings, Source};
 use crate::store::{Access, Store};
 

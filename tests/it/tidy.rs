@@ -20,8 +20,12 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("publisher", &["calendar", "clock", "feed", "refresh", "store"]),
     ("http", &["clock", "feed", "publisher", "refresh", "tls"]),
     ("settings", &["calendar", "feed", "http", "refresh", "source", "tls"]),
+    ("doctor", &["calendar", "clock", "feed", "http", "refresh", "settings", "source"]),
     ("app", &["calendar", "clock", "feed", "http", "publisher", "refresh", "settings", "source", "store", "tls"]),
-    ("cli", &["app", "calendar", "clock", "feed", "http", "publisher", "refresh", "settings", "source", "store"]),
+    (
+        "cli",
+        &["app", "calendar", "clock", "doctor", "feed", "http", "publisher", "refresh", "settings", "source", "store"],
+    ),
 ];
 
 /// Rooms that know no clock, no network and no file.
