@@ -239,7 +239,11 @@ impl Refusals {
                 found = found.with(name, detail);
             }
             // Phones get through: what is turned away is only what they are not.
-            if names == [CURL.name] { found.at(Severity::Warning) } else { found }
+            let turned_away = matches!(
+                verdict.kind,
+                Kind::ChallengePage | Kind::BrowserIntegrityCheck | Kind::Blocked | Kind::RateLimited
+            );
+            if turned_away && names == [CURL.name] { found.at(Severity::Warning) } else { found }
         })
     }
 }

@@ -39,6 +39,16 @@ fn params(name: &str) -> CertificateParams {
 
 /// A way to encrypt with a certificate of `params` by `authority`, `chain` sent behind it.
 fn tls(params: &CertificateParams, authority: &Authority, chain: &[CertificateDer<'static>]) -> TlsAcceptor {
+    speaking(&[b"h2", b"http/1.1"], params, authority, chain)
+}
+
+/// The same, with these versions of HTTP behind it.
+fn speaking(
+    versions: &[&[u8]],
+    params: &CertificateParams,
+    authority: &Authority,
+    chain: &[CertificateDer<'static>],
+) -> TlsAcceptor {
     let key = KeyPair::generate().unwrap();
     let own = params.signed_by(&key, authority).unwrap();
     let certificates = std::iter::once(own.der().clone()).chain(chain.iter().cloned()).collect();
@@ -46,7 +56,7 @@ fn tls(params: &CertificateParams, authority: &Authority, chain: &[CertificateDe
     let provider = std::sync::Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
     let mut config = builder.with_no_client_auth().with_single_cert(certificates, key).unwrap();
-    config.alpn_protocols = [&b"h2"[..], b"http/1.1"].map(<[u8]>::to_vec).into();
+    config.alpn_protocols = versions.iter().map(|version| version.to_vec()).collect();
     TlsAcceptor::from(std::sync::Arc::new(config))
 }
 
@@ -123,6 +133,11 @@ impl Scene {
 
     fn good_tls(&self) -> TlsAcceptor {
         tls(&params(HOST), &self.authority, &[])
+    }
+
+    /// For fronts that do not speak HTTP/2.
+    fn old_tls(&self) -> TlsAcceptor {
+        speaking(&[b"http/1.1"], &params(HOST), &self.authority, &[])
     }
 
     fn file(&self, name: &str) -> PathBuf {

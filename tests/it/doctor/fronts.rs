@@ -251,7 +251,7 @@ async fn what_is_not_encrypted_is_told() {
 #[tokio::test]
 async fn who_answers_with_something_else_than_http_is_told() {
     let scene = Scene::new().await;
-    let front = Upstream::start_with([127, 0, 0, 1], Some(scene.good_tls())).await;
+    let front = Upstream::start_with([127, 0, 0, 1], Some(scene.old_tls())).await;
     let probe = format!("/{}/probe", scene.program.app.key().probe_token().reveal());
     front.on(&probe, Act::Say(b"220 mail.example.com ESMTP\r\n".to_vec()));
     scene.look(front.address, &[]).await.is(&[("no_answer", "error")]);
