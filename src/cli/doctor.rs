@@ -27,7 +27,7 @@ pub(super) struct Doctor {
     /// Print the findings as JSON.
     #[arg(long)]
     json: bool,
-    /// Which language to speak [default: what LC_ALL, LC_MESSAGES or LANG say].
+    /// Which language to speak [default: the one of the environment].
     #[arg(long, value_enum)]
     lang: Option<Lang>,
     /// Look at the outside only.
@@ -66,7 +66,8 @@ struct Told {
 pub(super) async fn doctor(doctor: &Doctor) -> ExitCode {
     match doctor.examination() {
         Ok(examination) => {
-            let findings = examine(examination).await;
+            // Many deep futures in one: not for the stack.
+            let findings = Box::pin(examine(examination)).await;
             let errors = count(&findings, Severity::Error);
             // Whoever read our output has had enough of it; the exit code still counts.
             let _ = doctor.print(&findings);

@@ -40,20 +40,23 @@ impl Asked {
     }
 
     pub(crate) fn is_calendar(&self) -> bool {
-        self.path.ends_with(".ics")
+        self.path.strip_suffix(".ics").is_some()
     }
 }
+
+type Reply = Box<dyn Fn(&Asked) -> Option<Answer> + Send + Sync>;
+type Change = Box<dyn Fn(&Asked, &mut Answer) + Send + Sync>;
 
 /// What the front does.
 pub(crate) enum Manner {
     /// Passes everything on.
     Honest,
     /// Passes on what this has no answer for.
-    Instead(Box<dyn Fn(&Asked) -> Option<Answer> + Send + Sync>),
+    Instead(Reply),
     /// Changes what is passed on to the program.
     Inwards(Box<dyn Fn(&mut Asked) + Send + Sync>),
     /// Changes answers.
-    Outwards(Box<dyn Fn(&Asked, &mut Answer) + Send + Sync>),
+    Outwards(Change),
 }
 
 impl Manner {
