@@ -165,6 +165,14 @@ fn the_readmes_name_every_metric() {
 }
 
 #[test]
+fn the_readmes_explain_every_finding_of_the_doctor_and_no_other() {
+    let names: BTreeSet<_> = calferry::doctor::Kind::ALL.iter().map(|kind| kind.name().to_owned()).collect();
+    for readme in READMES {
+        assert_eq!(described_keys(&read(readme), "`calferry doctor`"), names, "{readme}");
+    }
+}
+
+#[test]
 fn the_readmes_lead_only_to_files_that_are_there() {
     let mut offences = Vec::new();
     for readme in READMES {
