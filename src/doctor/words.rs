@@ -56,7 +56,7 @@ pub(super) fn fetch(error: &FetchError, language: Language) -> FetchText {
         Language::English => FetchText { words: Cow::Owned(error.to_string()), fix: error.advice() },
         Language::Chinese => {
             let (words, fix) = chinese::fetch(error);
-            FetchText { words: Cow::Borrowed(words), fix }
+            FetchText { words, fix }
         }
     }
 }

@@ -1,5 +1,7 @@
 //! 简体中文。
 
+use std::borrow::Cow;
+
 use super::super::finding::{Check, Kind};
 use crate::calendar::Malformed;
 use crate::source::FetchError;
@@ -191,8 +193,25 @@ pub(super) fn text(kind: Kind) -> (&'static str, &'static str) {
     }
 }
 
-/// What went wrong with a fetch, and what to do.
-pub(super) fn fetch(error: &FetchError) -> (&'static str, &'static str) {
+/// What went wrong with a fetch, with its numbers and what a library says, and what to do.
+pub(super) fn fetch(error: &FetchError) -> (Cow<'static, str>, &'static str) {
+    use FetchError as E;
+    let (words, fix) = plain(error);
+    let detail = match error {
+        E::ForbiddenPort(port) => Some(port.to_string()),
+        E::ProxyUnreachable(said) | E::ProxyRefused(said) => Some((*said).to_owned()),
+        E::Connect(said) | E::Tls(said) => Some(said.clone()),
+        E::Timeout { limit, .. } => Some(format!("{} 秒", limit.as_secs())),
+        E::Throttled { status, .. } | E::Server { status, .. } => Some(format!("HTTP {status}")),
+        E::Denied(status) | E::NotFound(status) | E::Refused(status) | E::Unexpected(status) => {
+            Some(format!("HTTP {status}"))
+        }
+        _ => None,
+    };
+    (detail.map_or(Cow::Borrowed(words), |detail| Cow::Owned(format!("{words}（{detail}）"))), fix)
+}
+
+fn plain(error: &FetchError) -> (&'static str, &'static str) {
     const AGAIN: &str = "不必处理，会再试。";
     const BUSY: &str =
         "不必处理，手机仍得到最近的完好副本；持续几天的话，降低抓取频率（refresh），或换个出口地址（egress）。";
@@ -217,12 +236,12 @@ pub(super) fn fetch(error: &FetchError) -> (&'static str, &'static str) {
         E::Downgrade => ("从 https 跳转到 http", "请对方给出 https 地址。"),
         E::BadRedirect => ("跳转没有去处", BROWSER),
         E::SignIn => ("跳转到登录页", SECRET),
-        E::Throttled { .. } => ("主机说请求太多（429）", BUSY),
+        E::Throttled { .. } => ("主机说请求太多", BUSY),
         E::Captcha => ("主机要求证明是真人", BUSY),
-        E::Denied(_) => ("主机拒绝访问（401 或 403）", "地址需要密码，或没有共享；请重新复制。"),
-        E::NotFound(_) => ("主机不认识这个地址（404 或 410）", SECRET),
-        E::Refused(_) => ("主机拒绝请求（4xx）", "在浏览器里检查地址。"),
-        E::Server { .. } => ("主机出了故障（5xx）", AGAIN),
+        E::Denied(_) => ("主机拒绝访问", "地址需要密码，或没有共享；请重新复制。"),
+        E::NotFound(_) => ("主机不认识这个地址", SECRET),
+        E::Refused(_) => ("主机拒绝请求", "在浏览器里检查地址。"),
+        E::Server { .. } => ("主机出了故障", AGAIN),
         E::Unexpected(_) => ("此处不该出现的状态码", "在浏览器里检查地址。"),
         E::Empty => ("响应是空的", AGAIN),
         E::Partial => ("只有一部分（206）", AGAIN),

@@ -6,7 +6,9 @@ use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, CustomExtension, DnType, IsCa, KeyPair, date_time_ymd,
 };
 
+use super::super::harness::eventually;
 use super::super::harness::front::{Front, Manner};
+use super::super::harness::program::Program;
 use super::{Authority, HOST, Report, Scene, authority, params, tls};
 
 /// What is said where phones are shown a certificate of `params` by `authority`.
@@ -50,6 +52,39 @@ async fn a_certificate_that_ends_or_has_ended_is_told() {
     report.is(&[("certificate_expired", "error")]);
     assert_eq!(report.words("not_checked"), "not looked at: who answers, a feed");
     shown(&scene, &until(120), &scene.authority).await.is(&[("certificate_not_yet_valid", "error")]);
+}
+
+#[tokio::test]
+async fn the_certificate_that_only_the_front_sees_is_looked_at_too() {
+    let scene = Scene::new().await;
+    let key = KeyPair::generate().unwrap();
+    std::fs::write(scene.file("chain.pem"), until(5).signed_by(&key, &scene.authority).unwrap().pem()).unwrap();
+    std::fs::write(scene.file("key.pem"), key.serialize_pem()).unwrap();
+    let settings = std::fs::read_to_string(scene.file("calferry.toml")).unwrap();
+    let tls = "[server.tls]\ncertificate = \"chain.pem\"\nkey = \"key.pem\"\n";
+    std::fs::write(scene.file("calferry.toml"), settings + tls).unwrap();
+    let front = Front::start(scene.program.address(), Some(scene.good_tls()), Manner::Honest).await;
+    let report = scene.look(front.address, &[]).await;
+    report.is(&[("certificate_ends", "warning")]);
+    assert!(report.said.contains("\"subject\": \"server.tls\""), "{}", report.said);
+}
+
+#[tokio::test]
+async fn where_the_program_itself_encrypts_all_is_well_without_a_front() {
+    let mut scene = Scene::new().await;
+    let dir = tempfile::tempdir().unwrap();
+    let key = KeyPair::generate().unwrap();
+    std::fs::write(dir.path().join("chain.pem"), params(HOST).signed_by(&key, &scene.authority).unwrap().pem())
+        .unwrap();
+    std::fs::write(dir.path().join("key.pem"), key.serialize_pem()).unwrap();
+    std::fs::write(dir.path().join("ca.pem"), scene.authority.pem()).unwrap();
+    let settings = std::fs::read_to_string(scene.file("calferry.toml")).unwrap();
+    let tls = "[server.tls]\ncertificate = \"chain.pem\"\nkey = \"key.pem\"\n";
+    scene.program = Program::start_in(dir, &(settings + tls), calferry::clock::Clock::System).await;
+    eventually("the first copy", async || scene.program.source("work").await["events"] == 30).await;
+    let report = scene.look(scene.program.address(), &[]).await;
+    report.is(&[]);
+    assert!(report.words("answers").ends_with("it gets HTTP/2, and 127.0.0.1 as the client"), "{}", report.said);
 }
 
 #[tokio::test]
