@@ -130,7 +130,9 @@ mod tests {
             assert_eq!(english.fix.is_empty(), chinese.fix.is_empty(), "{name}");
             assert!(english.fix.is_ascii() && !english.fix.contains("  "), "{name}");
             if kind.severity() >= Severity::Warning {
-                assert!(!english.fix.is_empty() && chinese.fix.chars().any(is_han), "{name}");
+                // A source's fix is that of its error, which a `match` without a way around has words for.
+                let fixed = chinese.fix.chars().any(is_han) || chinese.fix == "{error.fix}";
+                assert!(!english.fix.is_empty() && fixed, "{name}");
             }
             assert!(said.insert(name) && said.insert(english.words) && said.insert(chinese.words), "{name}");
         }
