@@ -6,8 +6,9 @@ use http::{HeaderName, StatusCode};
 use super::answerer::{self, Verdict};
 use super::certificate::shown;
 use super::finding::{Finding, Kind};
-use super::outside::Refusals;
+use super::outside::{Refusals, no_answer};
 use super::visit::{Caller, Demand, Door, Failure, Reply};
+use crate::source::FetchError;
 
 /// A calendar of this size is always smaller when it is compressed.
 const COMPRESSIBLE: usize = 1024;
@@ -22,7 +23,7 @@ pub(super) async fn examine(door: &Door, path: &str, callers: &[Caller], subject
                 Some(verdict) => refusals.add(verdict, *caller),
                 None => replies.push((*caller, reply)),
             },
-            Err(failure) => return vec![silent(failure, subject)],
+            Err(failure) => return no_answer(vec![(caller.name, error(failure))], subject).into_iter().collect(),
         }
     }
     let whole = refusals.is_empty();
@@ -41,13 +42,11 @@ async fn ask(door: &Door, path: &str, caller: Caller, more: &[(HeaderName, &str)
     door.ask(path, caller, &headers, Demand::Good).await
 }
 
-fn silent(failure: Failure, subject: &str) -> Finding {
+fn error(failure: Failure) -> FetchError {
     match failure {
-        Failure::Silent(error) => Finding::new(Kind::NoAnswer, subject).with("error", error),
-        // It was there a moment ago.
-        Failure::Connect(_) | Failure::Tls(_) | Failure::Certificate(_) => {
-            Finding::new(Kind::NoAnswer, subject).with("error", crate::source::FetchError::Interrupted)
-        }
+        Failure::Silent(error) => error,
+        // The way was there a moment ago.
+        Failure::Connect(_) | Failure::Tls(_) | Failure::Certificate(_) => FetchError::Interrupted,
     }
 }
 

@@ -15,6 +15,7 @@ use crate::clock::Clock;
 use crate::feed::Key;
 use crate::http::Probed;
 use crate::settings::Settings;
+use crate::source::FetchError;
 
 /// What the findings of this chain are about.
 pub(super) const SUBJECT: &str = "public_url";
@@ -97,14 +98,17 @@ impl Chain<'_> {
     async fn probe(&self, door: &Door, findings: &mut Vec<Finding>) -> Result<Vec<Arrival>, Check> {
         let path = format!("/{}/probe", self.key.probe_token().reveal());
         let (mut arrivals, mut refusals) = (Vec::new(), Refusals::default());
-        let mut silent = None;
-        for caller in [IPHONE, ANDROID, CURL] {
-            match door.ask(&path, caller, &[], Demand::Good).await {
+        let mut silent = Vec::new();
+        // At once: one that is left without an answer takes its time.
+        let ask = |caller| door.ask(&path, caller, &[], Demand::Good);
+        let asked = tokio::join!(ask(IPHONE), ask(ANDROID), ask(CURL));
+        for (caller, answer) in [(IPHONE, asked.0), (ANDROID, asked.1), (CURL, asked.2)] {
+            match answer {
                 Ok(reply) => match self.arrived(&reply) {
                     Ok(probed) => arrivals.push(Arrival { caller, reply, probed }),
                     Err(verdict) => refusals.add(verdict, caller),
                 },
-                Err(Failure::Silent(error)) => silent = silent.or(Some(error)),
+                Err(Failure::Silent(error)) => silent.push((caller.name, error)),
                 Err(failure) => return Err(self.no_line(door, failure, findings).await),
             }
         }
@@ -117,7 +121,7 @@ impl Chain<'_> {
             findings.extend(arrival::clock(seconds));
         }
         findings.extend(refusals.findings(SUBJECT, &door.host));
-        findings.extend(silent.map(|error| Finding::new(Kind::NoAnswer, SUBJECT).with("error", error)));
+        findings.extend(no_answer(silent, SUBJECT));
         if arrivals.is_empty() { Err(Check::Answer) } else { Ok(arrivals) }
     }
 
@@ -158,7 +162,8 @@ impl Chain<'_> {
                 ended(findings, found, Check::Connection)
             }
             Failure::Silent(error) => {
-                ended(findings, Finding::new(Kind::NoAnswer, SUBJECT).with("error", error), Check::Answer)
+                findings.extend(no_answer(vec![(CURL.name, error)], SUBJECT));
+                Check::Answer
             }
         }
     }
@@ -208,6 +213,14 @@ impl Chain<'_> {
         let callers: Vec<_> = arrivals.iter().map(|arrival| arrival.caller).collect();
         findings.extend(calendar::examine(door, &path, &callers, &subject).await);
     }
+}
+
+/// What to say of those who got no answer.
+pub(super) fn no_answer(silent: Vec<(&'static str, FetchError)>, subject: &str) -> Option<Finding> {
+    let clients: Vec<_> = silent.iter().map(|(client, _)| *client).collect();
+    let clients = clients.join(", ");
+    let (_, error) = silent.into_iter().next()?;
+    Some(Finding::new(Kind::NoAnswer, subject).with("clients", clients).with("error", error))
 }
 
 fn ended(findings: &mut Vec<Finding>, found: Finding, at: Check) -> Check {

@@ -37,7 +37,7 @@ pub(super) fn text(kind: Kind) -> (&'static str, &'static str) {
         ),
         K::NoTls => (
             "端口 {port} 没有手机所需的 TLS：{error}",
-            "检查前端是否在此端口启用了 TLS，或设置 [server.tls]；可用的版本是 1.2 和 1.3。",
+            "检查前端是否在此端口启用了 TLS，或设置 [server.tls]；可用的版本是 1.2 和 1.3。在受审查的网络里，此处连接被重置也可能是域名被封锁。",
         ),
         K::CertificateHolds => ("证书还有 {days} 天有效", ""),
         K::CertificateEnds => {
@@ -69,7 +69,7 @@ pub(super) fn text(kind: Kind) -> (&'static str, &'static str) {
             "启用自动校时（timedatectl set-ntp true）。时钟不准时，证书会显得过期，iPhone 对“有没有变化”会得到错误的答复。",
         ),
         K::NoAnswer => (
-            "连接成功，却没有 HTTP 响应：{error}",
+            "连接成功，却没有 HTTP 响应：{clients}。{error}",
             "查看前端日志，看它把请求转给了谁；calferry health 可直接询问 calferry。",
         ),
         K::ChallengePage => (

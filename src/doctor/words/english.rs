@@ -37,7 +37,8 @@ pub(super) fn text(kind: Kind) -> (&'static str, &'static str) {
         ),
         K::NoTls => (
             "port {port} does not speak TLS as phones need it: {error}",
-            "Check that TLS is switched on for this port at the front, or set [server.tls]; 1.2 and 1.3 are the versions in use.",
+            "Check that TLS is switched on for this port at the front, or set [server.tls]; 1.2 and 1.3 are the versions in \
+             use. Where networks are censored, a connection that is reset here may be a blocked name.",
         ),
         K::CertificateHolds => ("the certificate holds for {days} more days", ""),
         K::CertificateEnds => (
@@ -80,7 +81,7 @@ pub(super) fn text(kind: Kind) -> (&'static str, &'static str) {
              get the wrong answer to whether something has changed.",
         ),
         K::NoAnswer => (
-            "the connection stands, and no HTTP answer comes: {error}",
+            "the connection stands, and no HTTP answer comes for: {clients}. {error}",
             "See in the log of the front where it hands requests to; calferry health asks calferry itself.",
         ),
         K::ChallengePage => (
