@@ -99,8 +99,8 @@ impl Chain<'_> {
         let path = format!("/{}/probe", self.key.probe_token().reveal());
         let (mut arrivals, mut refusals) = (Vec::new(), Refusals::default());
         let mut silent = Vec::new();
-        // At once: one that is left without an answer takes its time.
-        let ask = |caller| door.ask(&path, caller, &[], Demand::Good);
+        // At once: one that is left without an answer takes its time. Boxed: each holds a whole connection.
+        let ask = |caller| Box::pin(door.ask(&path, caller, &[], Demand::Good));
         let asked = tokio::join!(ask(IPHONE), ask(ANDROID), ask(CURL));
         for (caller, answer) in [(IPHONE, asked.0), (ANDROID, asked.1), (CURL, asked.2)] {
             match answer {
