@@ -12,6 +12,7 @@
 //! | `front` | the public routes: the life of a request, top to bottom |
 //! | `conditional` | is what the client holds still current. Pure |
 //! | `negotiate` | which coding the client gets. Pure |
+//! | `edge` | what a cache at the edge is told, if one may keep answers. Pure |
 //! | `answer` | what goes out, header by header |
 //! | `health` | how a feed is, for uptime monitors |
 //! | `probe` | what reaches this program, for `calferry doctor` |
@@ -23,6 +24,7 @@ mod answer;
 mod caller;
 mod cloudflare;
 mod conditional;
+mod edge;
 mod forwarded;
 mod front;
 mod health;
@@ -37,6 +39,7 @@ mod vigil;
 pub use admin::Admin;
 pub use caller::{Peer, TrustedProxies};
 pub use cloudflare::CloudflareRanges;
+pub use edge::EdgeCache;
 pub use front::{Directory, Front, FrontOptions};
 pub use limits::Rates;
 pub use listener::{Handed, Listen, Listener};

@@ -37,8 +37,8 @@ pub(super) async fn serve(options: &Serve) -> anyhow::Result<ExitCode> {
 
 /// Runs `app` until a signal says stop, reloading its settings from `origin`.
 pub(super) async fn run(mut app: App, origin: &Origin, given: &Given) -> anyhow::Result<ExitCode> {
-    for listen in app.listening() {
-        info!(%listen, "serving on {listen}");
+    for listen in app.places() {
+        info!(listen, "serving on {listen}");
     }
     if let Some(admin) = app.admin_listening() {
         info!(listen = %admin, "metrics and status on {admin}");
@@ -48,7 +48,7 @@ pub(super) async fn run(mut app: App, origin: &Origin, given: &Given) -> anyhow:
     let mut look = tokio::time::interval(LOOK_EVERY);
     let mut seen = marks(origin, app.settings());
     let mut watchdog = systemd::Watchdog::new();
-    systemd::tell(&[NotifyState::Ready]);
+    systemd::ready(&app);
     loop {
         let asked = tokio::select! {
             _ = terminate.recv() => break,
@@ -63,8 +63,8 @@ pub(super) async fn run(mut app: App, origin: &Origin, given: &Given) -> anyhow:
         let now = marks(origin, app.settings());
         if asked || now != seen {
             systemd::tell(&systemd::reloading());
-            reload(&mut app, origin, given).await;
-            systemd::tell(&[NotifyState::Ready]);
+            watchdog.beside(reload(&mut app, origin, given)).await;
+            systemd::ready(&app);
             // Other files may be named now. Of the others, the marks are those from before they were read: what has
             // changed since is read again.
             seen = marks(origin, app.settings());

@@ -29,7 +29,8 @@ pub(super) fn findings(arrival: &Arrival, clients: &[&str], settings: &Settings,
     }
     // Encrypted outside and not here: somebody stands between, and is the client unless one is named and believed.
     let fronted = (encrypted && !probed.tls) || answerer::is_fronted(&arrival.reply);
-    let is_cloudflare = probed.client.is_some_and(|ip| Place::of(ip) == Place::Cloudflare);
+    let cloudflare = settings.server.front.trusted_proxies.cloudflare();
+    let is_cloudflare = probed.client.is_some_and(|ip| Place::of(ip, &cloudflare) == Place::Cloudflare);
     if is_cloudflare || (fronted && !probed.believed) {
         findings.push(Finding::new(Kind::ClientAddressLost, SUBJECT).with("client", client));
     }

@@ -8,18 +8,25 @@ use super::certificate::shown;
 use super::finding::{Finding, Kind};
 use super::outside::{Refusals, no_answer};
 use super::visit::{Caller, Demand, Door, Failure, Reply};
+use crate::http::EdgeCache;
 use crate::source::FetchError;
 
 /// A calendar of this size is always smaller when it is compressed.
 const COMPRESSIBLE: usize = 1024;
 const NOT_ENCODED: &str = "identity";
 
-/// What there is to say of the feed at `path`, which holds a token, asked for as `callers`.
-pub(super) async fn examine(door: &Door, path: &str, callers: &[Caller], subject: &str) -> Vec<Finding> {
+/// What there is to say of the feed at `path`, which holds a token, asked for as `callers`. With `edge`, the front may keep it.
+pub(super) async fn examine(
+    door: &Door,
+    path: &str,
+    callers: &[Caller],
+    subject: &str,
+    edge: Option<&EdgeCache>,
+) -> Vec<Finding> {
     let (mut replies, mut refusals) = (Vec::new(), Refusals::default());
     for caller in callers {
         match ask(door, path, *caller, &[]).await {
-            Ok(reply) => match refused(&reply) {
+            Ok(reply) => match refused(&reply, edge) {
                 Some(verdict) => refusals.add(verdict, *caller),
                 None => replies.push((*caller, reply)),
             },
@@ -51,7 +58,7 @@ fn error(failure: Failure) -> FetchError {
 }
 
 /// What has come in the calendar's place.
-fn refused(reply: &Reply) -> Option<Verdict> {
+fn refused(reply: &Reply, edge: Option<&EdgeCache>) -> Option<Verdict> {
     let (status, kind) = (reply.status, reply.content_type());
     let number = ("status", status.as_u16().to_string());
     let ours = answerer::is_calferry(reply);
@@ -68,7 +75,7 @@ fn refused(reply: &Reply) -> Option<Verdict> {
         let damaged = Verdict { kind: Kind::FeedDamaged, details: vec![number, ("type", shown(&kind))] };
         return Some(if known { found } else { damaged });
     }
-    if let Some(kept) = answerer::cached(reply) {
+    if let Some(kept) = answerer::cached(reply).filter(|_| edge.is_none()) {
         return verdict(Kind::CalendarCached, vec![("cache", kept)]);
     }
     let begins = reply.body.starts_with(b"BEGIN:VCALENDAR");

@@ -9,7 +9,7 @@ use url::Url;
 
 use super::finding::{Finding, Kind};
 use super::visit::connect;
-use crate::http::Place;
+use crate::http::{CloudflareRanges, Place};
 
 /// For the resolver.
 const RESOLVE: Duration = Duration::from_secs(10);
@@ -67,8 +67,8 @@ impl Named {
     }
 
     /// What there is to say of it before anything is connected to. The last is an error if that makes no sense.
-    pub(super) fn findings(&self, encrypted: bool) -> Vec<Finding> {
-        let is = |place: Place| self.addresses.iter().any(|address| Place::of(address.ip()) == place);
+    pub(super) fn findings(&self, encrypted: bool, cloudflare: &CloudflareRanges) -> Vec<Finding> {
+        let is = |place: Place| self.addresses.iter().any(|address| Place::of(address.ip(), cloudflare) == place);
         let of_cloudflare = is(Place::Cloudflare);
         let ports: &[u16] = if encrypted { &ENCRYPTED_PORTS } else { &PLAIN_PORTS };
         let leads = Finding::new(Kind::LeadsTo, "public_url")

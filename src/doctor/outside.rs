@@ -76,7 +76,7 @@ impl Chain<'_> {
         let port = url.port_or_known_default().unwrap_or(443);
         let named =
             Named::resolve(url, port, self.detours).await.map_err(|found| ended(findings, found, Check::Name))?;
-        findings.extend(named.findings(encrypted));
+        findings.extend(named.findings(encrypted, &self.settings.server.front.trusted_proxies.cloudflare()));
         if findings.last().is_some_and(|last| last.severity == Severity::Error) {
             return Err(Check::Name);
         }
@@ -211,7 +211,9 @@ impl Chain<'_> {
         (self.tell)(&subject);
         let path = format!("/{}.ics", device.token(self.key, &feed.id).reveal());
         let callers: Vec<_> = arrivals.iter().map(|arrival| arrival.caller).collect();
-        findings.extend(calendar::examine(door, &path, &callers, &subject).await);
+        findings.extend(
+            calendar::examine(door, &path, &callers, &subject, self.settings.server.front.edge_cache.as_ref()).await,
+        );
     }
 }
 

@@ -78,6 +78,11 @@ impl TrustedProxies {
         self.published.as_ref()?.outdated(today)
     }
 
+    /// The addresses of Cloudflare, as far as the settings know better than this program.
+    pub fn cloudflare(&self) -> CloudflareRanges {
+        self.published.clone().unwrap_or_else(CloudflareRanges::built_in)
+    }
+
     /// Whether `peer` is a proxy whose word is taken.
     pub(super) fn contains(&self, peer: Peer) -> bool {
         let peer = peer.canonical();

@@ -55,8 +55,8 @@ pub enum Place {
 }
 
 impl Place {
-    /// Where `ip` is.
-    pub fn of(ip: IpAddr) -> Self {
+    /// Where `ip` is, if `cloudflare` has its addresses.
+    pub fn of(ip: IpAddr, cloudflare: &CloudflareRanges) -> Self {
         let ip = ip.to_canonical();
         if ip.is_loopback() || ip.is_unspecified() {
             return Self::Local;
@@ -68,7 +68,7 @@ impl Place {
             }
             IpAddr::V6(v6) => v6.is_unique_local() || v6.is_unicast_link_local(),
         };
-        match (private, CloudflareRanges::built_in().ranges().iter().any(|range| range.contains(&ip))) {
+        match (private, cloudflare.ranges().iter().any(|range| range.contains(&ip))) {
             (true, _) => Self::Private,
             (false, true) => Self::Cloudflare,
             (false, false) => Self::Public,
@@ -102,7 +102,13 @@ impl Probe {
     }
 
     /// What there is to say of `request`, which came from `peer` and counts as `client`'s.
-    pub(super) fn answer<B>(&self, peer: Peer, client: Peer, now: Timestamp, request: &Request<B>) -> Answer {
+    pub(super) fn answer<B>(
+        &self,
+        (peer, client): (Peer, Peer),
+        cloudflare: &CloudflareRanges,
+        now: Timestamp,
+        request: &Request<B>,
+    ) -> Answer {
         let ip = |peer| match peer {
             Peer::Address(ip) => Some(ip),
             Peer::Unix => None,
@@ -117,7 +123,7 @@ impl Probe {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             now: now.as_secs(),
             client: ip(client),
-            peer: ip(peer).map_or(Place::Local, Place::of),
+            peer: ip(peer).map_or(Place::Local, |ip| Place::of(ip, cloudflare)),
             believed: client != peer.canonical(),
             tls: request.extensions().get::<Encrypted>().is_some(),
             http: http.to_owned(),
@@ -146,7 +152,7 @@ mod tests {
             ("8.8.8.8", Place::Public),
             ("2001:4860::8888", Place::Public),
         ] {
-            assert_eq!(Place::of(ip.parse().unwrap()), place, "{ip}");
+            assert_eq!(Place::of(ip.parse().unwrap(), &CloudflareRanges::built_in()), place, "{ip}");
         }
     }
 

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::future::Future;
+use std::io;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -38,6 +39,8 @@ const HEAD_MAX: usize = 16 << 10;
 const HEADERS_MAX: usize = 64;
 /// How long to wait before accepting again when the system has no file descriptor left.
 const EXHAUSTED: Duration = Duration::from_millis(200);
+/// How often that is said.
+const WARN_EVERY: Duration = Duration::from_mins(1);
 
 /// How long a connection that was just opened may still bring its request when the server stops.
 const LAST_REQUEST: Duration = Duration::from_secs(1);
@@ -115,6 +118,7 @@ impl<R: Routes> Server<R> {
     pub async fn run(self, listener: Listener, stop: CancellationToken) {
         let server = Arc::new(self);
         let connections = TaskTracker::new();
+        let mut warned = None;
         loop {
             let place = Arc::clone(&server.places).acquire_owned();
             // A dropped accept loses no connection, a dropped acquire no place.
@@ -130,8 +134,12 @@ impl<R: Routes> Server<R> {
                         drop(place);
                     });
                 }
+                (_, Err(error)) if is_of_one_connection(&error) => debug!(%error, "a connection ended before it began"),
                 (_, Err(error)) => {
-                    warn!(%error, "a connection could not be accepted");
+                    if warned.is_none_or(|at: Instant| at.elapsed() >= WARN_EVERY) {
+                        warned = Some(Instant::now());
+                        warn!(%error, "connections cannot be accepted; allow more open files (LimitNOFILE, ulimit -n)");
+                    }
                     tokio::time::sleep(EXHAUSTED).await;
                 }
                 (Err(_), _) => break,
@@ -257,6 +265,12 @@ impl<R: Routes> Server<R> {
             }
         }
     }
+}
+
+/// Whether accepting failed for the one connection that it was about, and says nothing of the next (`accept(2)`).
+fn is_of_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
 }
 
 fn builder() -> auto::Builder<TokioExecutor> {

@@ -22,9 +22,12 @@ pub struct Patience {
     pub head: Duration,
     /// Between two requests.
     pub idle: Duration,
-    /// While an answer is written and the client takes nothing of it.
+    /// While an answer is held up by the client: in this time it must take all of it, or [`LEAST_PACE`] at least.
     pub stuck: Duration,
 }
+
+/// Bytes of an answer that a client must take in a second while it holds it up. Far below what the slowest phone does.
+const LEAST_PACE: u64 = 1 << 10;
 
 impl Default for Patience {
     fn default() -> Self {
@@ -50,8 +53,10 @@ pub(super) struct Vigil {
     good: AtomicU64,
     /// Since when a request's head has been coming in.
     reading: AtomicU64,
-    /// Since when the client has taken nothing of what it is sent.
+    /// Since when the client holds up what it is sent, without having taken [`Vigil::fair_share`] of it.
     stuck: AtomicU64,
+    /// Bytes it has taken since the last fair share, or since it holds things up.
+    taken: AtomicU64,
     /// Requests being answered.
     answering: AtomicU32,
     spoken: AtomicBool,
@@ -78,6 +83,7 @@ impl Vigil {
             good: AtomicU64::new(1),
             reading: AtomicU64::new(0),
             stuck: AtomicU64::new(0),
+            taken: AtomicU64::new(0),
             answering: AtomicU32::new(0),
             spoken: AtomicBool::new(false),
             multiplexed: AtomicBool::new(false),
@@ -148,13 +154,37 @@ impl Vigil {
         }
     }
 
-    fn sent(&self, taken: bool) {
-        let stuck = self.stuck.load(Ordering::Relaxed) > 0;
-        if taken && stuck {
+    /// What must be taken in the time that a client may hold things up.
+    fn fair_share(&self) -> u64 {
+        self.patience.stuck.as_secs() * LEAST_PACE
+    }
+
+    /// The client takes nothing more for now.
+    fn held_up(&self) {
+        if self.stuck.load(Ordering::Relaxed) == 0 {
+            self.taken.store(0, Ordering::Relaxed);
+            self.stuck.store(JUST_NOW, Ordering::Relaxed);
+        }
+    }
+
+    /// The client has taken so many bytes. By HTTP/2 it can be slow without ever holding up the connection, so they
+    /// count also then.
+    fn took(&self, bytes: usize) {
+        let taken = self.taken.fetch_add(bytes as u64, Ordering::Relaxed) + bytes as u64;
+        if taken >= self.fair_share() {
+            self.taken.store(0, Ordering::Relaxed);
+            self.good.store(JUST_NOW, Ordering::Relaxed);
+            if self.stuck.load(Ordering::Relaxed) > 0 {
+                self.stuck.store(JUST_NOW, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// The client has taken all there was.
+    fn took_all(&self) {
+        if self.stuck.load(Ordering::Relaxed) > 0 {
             self.stuck.store(0, Ordering::Relaxed);
             self.good.store(JUST_NOW, Ordering::Relaxed);
-        } else if !taken && !stuck {
-            self.stuck.store(JUST_NOW, Ordering::Relaxed);
         }
     }
 }
@@ -184,8 +214,8 @@ impl<IO> Watched<IO> {
 
     fn note(&self, written: &Poll<io::Result<usize>>) {
         match written {
-            Poll::Ready(Ok(_)) => self.vigil.sent(true),
-            Poll::Pending => self.vigil.sent(false),
+            Poll::Ready(Ok(bytes)) => self.vigil.took(*bytes),
+            Poll::Pending => self.vigil.held_up(),
             Poll::Ready(Err(_)) => {}
         }
     }
@@ -222,7 +252,14 @@ impl<IO: AsyncWrite + Unpin> AsyncWrite for Watched<IO> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(cx)
+        let flushed = Pin::new(&mut self.io).poll_flush(cx);
+        match &flushed {
+            Poll::Ready(Ok(())) => self.vigil.took_all(),
+            // TLS keeps a small answer to itself, and shows only here that nobody takes it.
+            Poll::Pending => self.vigil.held_up(),
+            Poll::Ready(Err(_)) => {}
+        }
+        flushed
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -269,7 +306,7 @@ mod tests {
         let stuck = Vigil::new(Patience::default());
         stuck.received(b"GET ");
         drop(stuck.answering());
-        stuck.sent(false);
+        stuck.held_up();
         assert_eq!(cut_after(&stuck).await, secs(30));
     }
 
@@ -300,11 +337,54 @@ mod tests {
         let vigil = Vigil::new(Patience::default());
         vigil.received(b"GET ");
         drop(vigil.answering());
-        for _ in 0..20 {
-            vigil.sent(false);
-            tokio::time::advance(secs(20)).await;
+        for _ in 0..100 {
+            vigil.held_up();
+            tokio::time::advance(secs(5)).await;
             assert!(matches!(vigil.rule(Instant::now()), Ruling::GoOn(_)));
-            vigil.sent(true);
+            vigil.took(7 << 10);
         }
+        vigil.took_all();
+        assert_eq!(cut_after(&vigil).await, secs(75));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_takes_a_little_now_and_then_is_cut_as_if_it_took_nothing() {
+        let vigil = Vigil::new(Patience::default());
+        vigil.received(b"GET ");
+        drop(vigil.answering());
+        for _ in 0..29 {
+            vigil.held_up();
+            assert!(matches!(vigil.rule(Instant::now()), Ruling::GoOn(_)));
+            vigil.took(900);
+            tokio::time::advance(secs(1)).await;
+        }
+        vigil.held_up();
+        assert_eq!(cut_after(&vigil).await, secs(1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_taken_over_http_2_without_holding_up_the_connection_counts() {
+        let vigil = Vigil::new(Patience::default());
+        vigil.received(b"PRI ");
+        drop(vigil.answering());
+        for _ in 0..100 {
+            tokio::time::advance(secs(30)).await;
+            assert!(matches!(vigil.rule(Instant::now()), Ruling::GoOn(_)));
+            vigil.took(32 << 10);
+            vigil.took_all();
+        }
+        assert_eq!(cut_after(&vigil).await, secs(75));
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_stays_in_a_buffer_below_is_held_up() {
+        let (ours, _theirs) = tokio::io::duplex(16);
+        let vigil = Vigil::new(Patience::default());
+        // As TLS does: it takes a small answer whole, and passes it on when it is flushed.
+        let mut watched = Watched::new(tokio::io::BufWriter::new(ours), Arc::clone(&vigil));
+        tokio::io::AsyncWriteExt::write_all(&mut watched, &[b'x'; 100]).await.unwrap();
+        assert_eq!(vigil.stuck.load(Ordering::Relaxed), 0);
+        let flushed = tokio::time::timeout(Duration::ZERO, tokio::io::AsyncWriteExt::flush(&mut watched)).await;
+        assert!(flushed.is_err() && vigil.stuck.load(Ordering::Relaxed) > 0);
     }
 }

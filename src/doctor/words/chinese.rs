@@ -118,7 +118,7 @@ pub(super) fn text(kind: Kind) -> (&'static str, &'static str) {
         ),
         K::CalendarCached => (
             "前端从缓存（{cache}）返回日历：变化来得晚，吊销的网址仍然可用",
-            "删除缓存这个主机名的规则（Cache Everything），并清除缓存。",
+            "删除缓存这个主机名的规则（Cache Everything），并清除缓存；如果是有意的，请设置 edge_cache。",
         ),
         K::Redirected => (
             "前端跳转到别处：HTTP {status} 到 {target}",

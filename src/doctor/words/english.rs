@@ -137,7 +137,7 @@ pub(super) fn text(kind: Kind) -> (&'static str, &'static str) {
         ),
         K::CalendarCached => (
             "the front gives out calendars from its cache ({cache}): changes come late, and a revoked URL goes on working",
-            "Remove the rule that caches this host (Cache Everything), and purge the cache.",
+            "Remove the rule that caches this host (Cache Everything), and purge the cache; or set edge_cache, if it is meant.",
         ),
         K::Redirected => (
             "the front leads elsewhere: HTTP {status} to {target}",

@@ -130,7 +130,12 @@ async fn what_becomes_of_a_calendar_on_its_way_is_told() {
     let kept = to_calendars(|_, answer| {
         answer.headers_mut().insert("cf-cache-status", HeaderValue::from_static("HIT"));
     });
-    scene.behind(kept).await.is(&[("calendar_cached", "error")]);
+    let front = Front::start(scene.program.address(), Some(scene.good_tls()), kept).await;
+    scene.look(front.address, &[]).await.is(&[("calendar_cached", "error")]);
+    let resolve = format!("{HOST}:443:{}", front.address);
+    let mut doctor = scene.command(&format!("https://{HOST}"), &["--json", "--resolve", &resolve]);
+    let asked_for = doctor.env("CALFERRY__SERVER__EDGE_CACHE", "5m").output().await.unwrap();
+    super::Report::read(asked_for).is(&[]);
     let page = Manner::instead(|asked| asked.is_calendar().then(|| page(200, &[HTML], "<html>")));
     scene.behind(page).await.is(&[("feed_damaged", "error")]);
     let changed = to_calendars(|asked, answer| {
