@@ -16,7 +16,7 @@ use tracing::{error, info, warn};
 
 use crate::clock::Clock;
 use crate::feed::{Catalog, Feed, Key};
-use crate::http::{Admin, Clients, Directory, Front, Handed, Listen, Listener, Metrics, Server};
+use crate::http::{Admin, Clients, Directory, Front, Handed, Listen, Listener, Metrics, Probe, Server};
 use crate::publisher::{FeedsByUpstream, Publisher, Served};
 use crate::refresh::{Bounds, Change, Plan, Refresher, Upstream};
 use crate::settings::{self, Settings};
@@ -24,7 +24,7 @@ use crate::source::{Client, Fetch, Reach, roots};
 use crate::store::{Access, Store, UpstreamId};
 use crate::tls::{CertificateError, Certificates, Files, Tls, expiry};
 
-pub use key::{load_key, prepare_state_dir};
+pub use key::{load_key, prepare_state_dir, read_key};
 
 /// How often clients that have gone quiet are forgotten.
 const SWEEP_EVERY: Duration = Duration::from_secs(10);
@@ -90,6 +90,7 @@ impl App {
             refresher.clone(),
             Arc::clone(&metrics),
             clock,
+            Probe::new(&key),
         ));
         let certificates = Arc::new(Certificates::default());
         let tls = tls(&settings, &certificates, &metrics)?;

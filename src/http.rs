@@ -16,6 +16,7 @@
 //! | `edge` | what a cache at the edge is told, if one may keep answers. Pure |
 //! | `answer` | what goes out, header by header |
 //! | `health` | how a feed is, for uptime monitors |
+//! | `probe` | what reaches this program, for `calferry doctor` |
 //! | `admin` | the private routes: metrics and status |
 //! | `metrics` | every metric, with its help text |
 
@@ -33,6 +34,7 @@ mod limits;
 mod listener;
 mod metrics;
 mod negotiate;
+mod probe;
 mod server;
 mod vigil;
 
@@ -44,4 +46,5 @@ pub use front::{Directory, Front, FrontOptions};
 pub use limits::Rates;
 pub use listener::{Handed, Listen, Listener};
 pub use metrics::Metrics;
+pub use probe::{Encrypted, Place, Probe, Probed};
 pub use server::{Clients, Patience, Routes, Server};

@@ -21,6 +21,7 @@
 //! | [`tls`] | the certificates in force, and the handshake |
 //! | [`http`] | listening, limits, routes, conditional answers, health |
 //! | [`settings`] | what the user wrote, and what it means |
+//! | [`doctor`] | looks at the deployment from outside in, and says what is wrong |
 //! | [`app`] | builds all of it and owns every task |
 //! | [`cli`] | the commands |
 //!
@@ -57,6 +58,7 @@ pub mod app;
 pub mod calendar;
 pub mod cli;
 pub mod clock;
+pub mod doctor;
 pub mod feed;
 pub mod http;
 pub mod publisher;

@@ -40,7 +40,7 @@ use url::Url;
 use crate::calendar::Limits;
 use crate::feed::{Key, Recipe, Token};
 use crate::http::{FrontOptions, Listen, Patience};
-use crate::refresh::{CollapseRule, HostLimits, Pace};
+use crate::refresh::{CollapseRule, HostLimits, Pace, Target};
 use crate::source::{Address, Options, Reach, Way};
 use crate::tls::Files;
 
@@ -131,6 +131,14 @@ pub struct Source {
     pub ways: Arc<[Way]>,
     /// How often it is asked.
     pub pace: Pace,
+}
+
+impl Source {
+    /// What one fetch of it is of.
+    pub fn target(&self) -> Target {
+        let (ports, ways) = (Arc::clone(&self.ports), Arc::clone(&self.ways));
+        Target { address: self.address.clone(), reach: self.reach, ports, ways }
+    }
 }
 
 /// One feed.

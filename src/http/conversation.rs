@@ -22,6 +22,7 @@ use tracing::debug;
 use super::answer::Answer;
 use super::caller::Peer;
 use super::metrics::Metrics;
+use super::probe::{Encrypted, PROBE};
 use super::server::{LAST_REQUEST, Routes};
 use super::vigil::{Patience, Ruling, Vigil, Watched};
 
@@ -36,6 +37,7 @@ const FAREWELL: Duration = Duration::from_secs(1);
 pub(super) struct Conversation<'a, R> {
     pub(super) routes: &'a Arc<R>,
     pub(super) peer: Peer,
+    pub(super) tls: Option<Encrypted>,
     pub(super) patience: Patience,
     pub(super) metrics: &'a Metrics,
     pub(super) stop: &'a CancellationToken,
@@ -128,9 +130,13 @@ impl<R: Routes> Conversation<'_, R> {
     fn answer(
         &self,
         vigil: &Arc<Vigil>,
-        request: Request<Incoming>,
+        mut request: Request<Incoming>,
     ) -> impl Future<Output = Result<Answer, Infallible>> + Send + use<R> {
         let (answering, routes, peer) = (vigil.answering(), Arc::clone(self.routes), self.peer);
+        // Only there does anybody ask for it, and it is not free.
+        if let Some(mark) = self.tls.filter(|_| request.uri().path().ends_with(PROBE)) {
+            request.extensions_mut().insert(mark);
+        }
         async move {
             let answer = routes.route(peer, request).await;
             drop(answering);

@@ -14,6 +14,7 @@ use super::caller::{Peer, TrustedProxies};
 use super::edge::EdgeCache;
 use super::limits::{Limits, Rates};
 use super::metrics::Metrics;
+use super::probe::Probe;
 use super::{conditional, health, negotiate};
 use crate::clock::{Clock, Timestamp};
 use crate::feed::{Catalog, Found};
@@ -68,6 +69,8 @@ pub struct Front {
     pub(super) metrics: Arc<Metrics>,
     pub(super) clock: Clock,
     limits: ArcSwap<Limits>,
+    /// What `calferry doctor` asks.
+    probe: Probe,
 }
 
 enum Route<'a> {
@@ -76,6 +79,7 @@ enum Route<'a> {
     Robots,
     Feed(&'a str),
     Health(&'a str),
+    Probe(&'a str),
 }
 
 impl Front {
@@ -86,9 +90,10 @@ impl Front {
         refresher: Refresher,
         metrics: Arc<Metrics>,
         clock: Clock,
+        probe: Probe,
     ) -> Self {
         let limits = ArcSwap::from_pointee(Limits::new(directory.options.rates));
-        Self { directory: ArcSwap::from_pointee(directory), publisher, refresher, metrics, clock, limits }
+        Self { directory: ArcSwap::from_pointee(directory), publisher, refresher, metrics, clock, limits, probe }
     }
 
     /// Puts another directory in force. Requests under way keep the one they began with.
@@ -133,6 +138,7 @@ impl Front {
             Route::Robots => return answer::plain(StatusCode::OK, "User-agent: *\nDisallow: /\n"),
             Route::Feed(token) => (token, false),
             Route::Health(token) => (token, true),
+            Route::Probe(token) => return self.probed(token, peer, client, &request),
         };
         let limits = self.limits.load();
         let served = match directory.catalog.find(token) {
@@ -151,6 +157,17 @@ impl Front {
         }
         drop(limits);
         self.feed(served, &directory.options, &request).await
+    }
+
+    fn probed<B>(&self, token: &str, peer: Peer, client: Peer, request: &Request<B>) -> Answer {
+        let Some(name) = self.probe.find(token) else { return self.unknown(client) };
+        match self.limits.load().token(name) {
+            Ok(()) => {
+                let ranges = self.directory.load().options.trusted_proxies.cloudflare();
+                self.probe.answer((peer, client), &ranges, self.clock.now(), request)
+            }
+            Err(wait) => self.too_many(wait),
+        }
     }
 
     async fn feed<B>(&self, served: &Served, options: &FrontOptions, request: &Request<B>) -> Answer {
@@ -283,11 +300,11 @@ fn route(path: &str) -> Route<'_> {
         "healthz" => Route::Alive,
         "readyz" => Route::Ready,
         "robots.txt" => Route::Robots,
-        _ => match (path.strip_suffix(".ics"), path.strip_suffix("/health")) {
-            (Some(token), _) => Route::Feed(token),
-            (None, Some(token)) => Route::Health(token),
+        _ => match path.rsplit_once('/') {
+            Some((token, "health")) => Route::Health(token),
+            Some((token, "probe")) => Route::Probe(token),
             // No token has a slash in it.
-            (None, None) => Route::Feed("/"),
+            _ => Route::Feed(path.strip_suffix(".ics").unwrap_or("/")),
         },
     }
 }

@@ -24,6 +24,7 @@ use super::front::Front;
 use super::limits::network;
 use super::listener::{Listener, Stream};
 use super::metrics::Metrics;
+use super::probe::Encrypted;
 use crate::tls::Tls;
 
 pub use super::vigil::Patience;
@@ -156,10 +157,10 @@ impl<R: Routes> Server<R> {
             Some(tls) if stream.is_tcp() => {
                 let shaken = Box::pin(self.shake_hands(tls, stream, &stop)).await;
                 if let Some(stream) = shaken {
-                    Box::pin(self.converse(stream, peer, stop)).await;
+                    Box::pin(self.converse(stream, peer, Some(Encrypted), stop)).await;
                 }
             }
-            _ => Box::pin(self.converse(stream, peer, stop)).await,
+            _ => Box::pin(self.converse(stream, peer, None, stop)).await,
         }
     }
 
@@ -205,12 +206,12 @@ impl<R: Routes> Server<R> {
         Some(Admitted(Some((&self.clients, client))))
     }
 
-    async fn converse<IO>(&self, stream: IO, peer: Peer, stop: CancellationToken)
+    async fn converse<IO>(&self, stream: IO, peer: Peer, tls: Option<Encrypted>, stop: CancellationToken)
     where
         IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let (routes, patience) = (&self.routes, self.patience);
-        Conversation { routes, peer, patience, metrics: &self.metrics, stop: &stop }.run(stream).await;
+        Conversation { routes, peer, tls, patience, metrics: &self.metrics, stop: &stop }.run(stream).await;
     }
 }
 

@@ -28,7 +28,7 @@ impl Parts {
 
     fn conversation(&self) -> Conversation<'_, Fine> {
         let patience = Patience::default();
-        Conversation { routes: &self.0, peer: Peer::Unix, patience, metrics: &self.1, stop: &self.2 }
+        Conversation { routes: &self.0, peer: Peer::Unix, tls: None, patience, metrics: &self.1, stop: &self.2 }
     }
 }
 
