@@ -16,6 +16,7 @@
 //! | `edge` | what a cache at the edge is told, if one may keep answers. Pure |
 //! | `answer` | what goes out, header by header |
 //! | `health` | how a feed is, for uptime monitors |
+//! | `page` | the page that a browser gets |
 //! | `probe` | what reaches this program, for `calferry doctor` |
 //! | `admin` | the private routes: metrics and status |
 //! | `metrics` | every metric, with its help text |
@@ -34,6 +35,7 @@ mod limits;
 mod listener;
 mod metrics;
 mod negotiate;
+mod page;
 mod probe;
 mod server;
 mod vigil;

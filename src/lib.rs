@@ -13,11 +13,13 @@
 //! |---|---|
 //! | [`calendar`] | iCalendar text as spans of its bytes; what is always mended; times, zones, recurrence. Pure |
 //! | [`feed`] | rules, merging, publishing, editions, tokens, the catalog. Pure |
+//! | [`agenda`] | what of an edition takes place on some days, on the clocks of a time zone. Pure |
 //! | [`clock`] | time, for those who may know it |
 //! | [`source`] | fetching: addresses, connections, what went wrong |
 //! | [`store`] | snapshots and publication times on disk |
 //! | [`refresh`] | when to fetch, and what to do with the answer |
 //! | [`publisher`] | a feed's current edition, from the cache or made now |
+//! | [`page`] | the page that a browser gets: how to subscribe, and what takes place on the days ahead |
 //! | [`tls`] | the certificates in force, and the handshake |
 //! | [`http`] | listening, limits, routes, conditional answers, health |
 //! | [`settings`] | what the user wrote, and what it means |
@@ -54,6 +56,7 @@
 //! make an instance appear twice or not at all. What is stored is the mended text, not the answer: equal texts are equal answers, and an event that does not say when
 //! it was changed keeps the time at which it was first seen.
 
+pub mod agenda;
 pub mod app;
 pub mod calendar;
 pub mod cli;
@@ -61,6 +64,7 @@ pub mod clock;
 pub mod doctor;
 pub mod feed;
 pub mod http;
+pub mod page;
 pub mod publisher;
 pub mod refresh;
 pub mod settings;

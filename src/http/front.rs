@@ -7,7 +7,7 @@ use arc_swap::ArcSwap;
 use http::header::HOST;
 use http::{Method, Request, StatusCode, Version};
 use hyper::body::Body;
-use tracing::{Level, debug, enabled, info};
+use tracing::{Level, debug, enabled, error, info};
 
 use super::answer::{self, Age, Answer, Freshness};
 use super::caller::{Peer, TrustedProxies};
@@ -15,9 +15,10 @@ use super::edge::EdgeCache;
 use super::limits::{Limits, Rates};
 use super::metrics::Metrics;
 use super::probe::Probe;
-use super::{conditional, health, negotiate};
+use super::{conditional, health, negotiate, page};
 use crate::clock::{Clock, Timestamp};
 use crate::feed::{Catalog, Found};
+use crate::page::Pages;
 use crate::publisher::{FeedsByUpstream, Published, Publisher, Served};
 use crate::refresh::{Refresher, Upstream};
 
@@ -58,6 +59,8 @@ pub struct Directory {
     pub sources: Vec<(Arc<str>, Arc<Upstream>)>,
     /// How requests are answered.
     pub options: FrontOptions,
+    /// What the addresses of subscriptions start with.
+    pub public_url: String,
 }
 
 /// The public routes and what they need.
@@ -65,6 +68,7 @@ pub struct Directory {
 pub struct Front {
     pub(super) directory: ArcSwap<Directory>,
     pub(super) publisher: Arc<Publisher>,
+    pages: Pages,
     pub(super) refresher: Refresher,
     pub(super) metrics: Arc<Metrics>,
     pub(super) clock: Clock,
@@ -73,11 +77,13 @@ pub struct Front {
     probe: Probe,
 }
 
+#[derive(Clone, Copy)]
 enum Route<'a> {
     Alive,
     Ready,
     Robots,
     Feed(&'a str),
+    Page(&'a str),
     Health(&'a str),
     Probe(&'a str),
 }
@@ -93,7 +99,8 @@ impl Front {
         probe: Probe,
     ) -> Self {
         let limits = ArcSwap::from_pointee(Limits::new(directory.options.rates));
-        Self { directory: ArcSwap::from_pointee(directory), publisher, refresher, metrics, clock, limits, probe }
+        let pages = Pages::new(Arc::clone(&publisher));
+        Self { directory: ArcSwap::from_pointee(directory), publisher, pages, refresher, metrics, clock, limits, probe }
     }
 
     /// Puts another directory in force. Requests under way keep the one they began with.
@@ -133,30 +140,59 @@ impl Front {
             self.metrics.refused.inc();
             return answer::method_not_allowed();
         }
-        let (token, wants_health) = match route(request.uri().path()) {
+        let route = route(request.uri().path());
+        let token = match route {
             Route::Alive | Route::Ready => return answer::plain(StatusCode::OK, "ok\n"),
             Route::Robots => return answer::plain(StatusCode::OK, "User-agent: *\nDisallow: /\n"),
-            Route::Feed(token) => (token, false),
-            Route::Health(token) => (token, true),
+            Route::Feed(token) | Route::Page(token) | Route::Health(token) => token,
             Route::Probe(token) => return self.probed(token, peer, client, &request),
         };
         let limits = self.limits.load();
         let served = match directory.catalog.find(token) {
             // By its token: many phones share a carrier's address, and none may lock the others out.
             Found::Feed(served, name) => limits.token(name).map(|()| served),
-            Found::Revoked => return self.revoked(client),
+            Found::Revoked => return self.revoked(client, matches!(route, Route::Page(_)).then_some(&request)),
             Found::Unknown => return self.unknown(client),
         };
         let served = match served {
             Ok(served) => served,
             Err(wait) => return self.too_many(wait),
         };
-        if wants_health {
-            let standings: Vec<_> = served.upstreams.iter().map(|upstream| upstream.standing()).collect();
-            return health::answer(&standings, self.clock.now());
-        }
         drop(limits);
-        self.feed(served, &directory.options, &request).await
+        match route {
+            Route::Health(_) => {
+                let standings: Vec<_> = served.upstreams.iter().map(|upstream| upstream.standing()).collect();
+                health::answer(&standings, self.clock.now())
+            }
+            Route::Page(token) => {
+                let url = format!("{}{token}.ics", directory.public_url);
+                self.page(served, url, &request).await
+            }
+            _ => self.feed(served, &directory.options, &request).await,
+        }
+    }
+
+    /// The page of `served`, whose subscription is at `url`. It never waits for an upstream: it says so itself if there is
+    /// no calendar yet.
+    async fn page<B>(&self, served: &Served, url: String, request: &Request<B>) -> Answer {
+        let published = self.publisher.current(served).await.ok();
+        if published.is_none() {
+            for upstream in served.upstreams.iter().filter(|upstream| upstream.digest().is_none()) {
+                self.refresher.wake(upstream);
+            }
+        }
+        let id = &served.feed.id;
+        match page::page(&self.pages, (served, published), request, url, self.clock.now()).await {
+            Ok(answer) => {
+                self.metrics.pages.inc();
+                info!(target: "calferry::access", feed = %id, http.status = 200, "{} page of feed `{id}` → 200", request.method());
+                answer
+            }
+            Err(error) => {
+                error!(feed = %id, %error, "the page of feed `{id}` cannot be made");
+                answer::come_back(StatusCode::SERVICE_UNAVAILABLE, "The page cannot be shown.\n", RETRY_WITHOUT_COPY)
+            }
+        }
     }
 
     fn probed<B>(&self, token: &str, peer: Peer, client: Peer, request: &Request<B>) -> Answer {
@@ -246,12 +282,13 @@ impl Front {
         answer::come_back(StatusCode::SERVICE_UNAVAILABLE, "The calendar is not here yet.\n", wait)
     }
 
-    fn revoked(&self, client: Peer) -> Answer {
+    /// The answer for a revoked device: in words if it is a browser that asks for the page.
+    fn revoked<B>(&self, client: Peer, for_page: Option<&Request<B>>) -> Answer {
         if let Err(wait) = self.limits.load().request(client) {
             return self.too_many(wait);
         }
         self.metrics.revoked.inc();
-        answer::gone()
+        for_page.map_or_else(answer::gone, page::revoked)
     }
 
     fn unknown(&self, client: Peer) -> Answer {
@@ -304,7 +341,10 @@ fn route(path: &str) -> Route<'_> {
             Some((token, "health")) => Route::Health(token),
             Some((token, "probe")) => Route::Probe(token),
             // No token has a slash in it.
-            _ => Route::Feed(path.strip_suffix(".ics").unwrap_or("/")),
+            _ => match path.strip_suffix(".ics") {
+                Some(token) => Route::Feed(token),
+                None => Route::Page(path.strip_suffix('/').unwrap_or(path)),
+            },
         },
     }
 }
