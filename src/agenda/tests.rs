@@ -87,14 +87,26 @@ fn this_and_all_that_follow_move_and_change() {
 }
 
 #[test]
-fn whole_days_and_floating_times_are_the_same_on_all_clocks() {
+fn whole_days_are_the_same_on_all_clocks_and_so_are_floating_times_of_a_calendar_without_a_zone() {
     let days = "UID:a\nSUMMARY:Fair\nDTSTART;VALUE=DATE:20261122\nDTEND;VALUE=DATE:20261125";
     let day = "UID:b\nSUMMARY:Day\nDTSTART;VALUE=DATE:20261124";
     let floating = "UID:c\nSUMMARY:Lunch\nDTSTART:20261124T120000\nDURATION:PT1H";
-    let expected = ["11-22 00:00 11-25 00:00 Fair", "11-24 00:00 11-25 00:00 Day", "11-24 12:00 11-24 13:00 Lunch"];
+    let at_noon = |text: &[u8], zone| {
+        let agenda = read(text, zone, "2026-11-24", 1, Bounds::NONE);
+        agenda
+            .instances
+            .iter()
+            .map(|one| (one.title.clone(), one.start.format("%d %H").to_string()))
+            .collect::<Vec<_>>()
+    };
+    let pair = |title: &str, start: &str| (title.to_owned(), start.to_owned());
+    let own = calendar(&[floating, day, days]);
+    let none = String::from_utf8(own.clone()).unwrap().replace("X-WR-TIMEZONE", "X-NO-TIMEZONE").into_bytes();
     for zone in [BERLIN, Tz::Pacific__Kiritimati, Tz::Pacific__Pago_Pago] {
-        assert_eq!(listed_in(zone, "2026-11-24", 1, &[floating, day, days]), expected);
+        assert_eq!(at_noon(&none, zone), [pair("Fair", "22 00"), pair("Day", "24 00"), pair("Lunch", "24 12")]);
     }
+    // Noon in Shanghai.
+    assert_eq!(at_noon(&own, BERLIN), [pair("Fair", "22 00"), pair("Day", "24 00"), pair("Lunch", "24 05")]);
     assert!(listed("2026-11-25", 1, &[days, day]).is_empty(), "an end belongs to the day before");
 }
 

@@ -35,11 +35,15 @@ impl Time {
     }
 }
 
-/// What the clocks of `zone` show at `moment`. Whole days and floating times are the same everywhere, and so are times of
-/// a zone that nobody knows.
+/// What the clocks of `zone` show at `moment`. Whole days are the same everywhere, and so are times of a zone that nobody
+/// knows, and floating times of a calendar that has no zone of its own.
 fn on_clocks(moment: &Moment<'_>, zones: &Zones, zone: Tz) -> Option<NaiveDateTime> {
     let utc = match &moment.form {
-        Form::Date | Form::Floating => return Some(moment.local),
+        Form::Date => return Some(moment.local),
+        Form::Floating => match zones.calendar() {
+            Some(own) => Zone::Iana(own).to_utc(moment.local)?,
+            None => return Some(moment.local),
+        },
         Form::Utc => moment.local,
         Form::Zoned(tzid) => match zones.find(tzid) {
             Some(known) => known.to_utc(moment.local)?,
@@ -53,7 +57,11 @@ fn on_clocks(moment: &Moment<'_>, zones: &Zones, zone: Tz) -> Option<NaiveDateTi
 pub(super) fn from_clocks(local: NaiveDateTime, zone: Tz, start: &Moment<'_>, zones: &Zones) -> Option<NaiveDateTime> {
     let there = Moment { local, form: Form::Zoned(Cow::Borrowed(zone.name())) };
     match &start.form {
-        Form::Date | Form::Floating => Some(local),
+        Form::Date => Some(local),
+        Form::Floating => match zones.calendar() {
+            Some(own) => Zone::Iana(own).to_local(Zone::Iana(zone).to_utc(local)?),
+            None => Some(local),
+        },
         Form::Zoned(tzid) if zones.find(tzid).is_none() => Some(local),
         _ => local_to(start, &there, zones),
     }
