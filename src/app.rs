@@ -15,12 +15,13 @@ use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
 use crate::clock::Clock;
-use crate::feed::{Catalog, Feed, Key};
+use crate::feed::{Catalog, Feed, Found, Key};
 use crate::http::{Admin, Clients, Directory, Front, Handed, Listen, Listener, Metrics, Probe, Server};
 use crate::publisher::{FeedsByUpstream, Publisher, Served};
 use crate::refresh::{Bounds, Change, Plan, Refresher, Upstream};
 use crate::settings::{self, Settings};
 use crate::source::{Client, Fetch, Reach, roots};
+use crate::status::{Listed, Subscription};
 use crate::store::{Access, Store, UpstreamId};
 use crate::tls::{CertificateError, Certificates, Files, Tls, expiry};
 
@@ -85,7 +86,7 @@ impl App {
         let metrics = Arc::new(Metrics::default());
         let publisher = Arc::new(Publisher::new(store, refresher.clone(), clock, settings.edition_budget));
         let front = Arc::new(Front::new(
-            directory(&settings, &key, &upstreams),
+            directory(&settings, &key, &upstreams, None),
             Arc::clone(&publisher),
             refresher.clone(),
             Arc::clone(&metrics),
@@ -110,12 +111,12 @@ impl App {
             listeners: TaskTracker::new(),
             tasks,
         };
-        app.listen(listeners, admin_listener, tls.as_ref());
+        app.listen(listeners, admin_listener, tls.as_ref())?;
         app.look_after(publisher, changed, clock);
         Ok(app)
     }
 
-    fn listen(&self, listeners: Vec<Listener>, admin: Option<Listener>, tls: Option<&Tls>) {
+    fn listen(&self, listeners: Vec<Listener>, admin: Option<Listener>, tls: Option<&Tls>) -> anyhow::Result<()> {
         let settings = &self.settings.server;
         // Each listener but one may hold a place for a connection that has yet to come.
         let places = settings.max_connections + listeners.len().saturating_sub(1);
@@ -133,8 +134,10 @@ impl App {
             self.listeners.spawn(public.run(listener, self.drain.clone()));
         }
         if let Some(admin) = admin {
+            let mut secret = [0; 32];
+            getrandom::fill(&mut secret).context("the system gives no random numbers")?;
             let private = Server {
-                routes: Arc::new(Admin::new(Arc::clone(&self.front))),
+                routes: Arc::new(Admin::new(Arc::clone(&self.front), secret)),
                 patience: settings.patience,
                 places: Arc::new(Semaphore::new(ADMIN_CONNECTIONS)),
                 connections_per_client: ADMIN_CONNECTIONS,
@@ -144,6 +147,7 @@ impl App {
             };
             self.listeners.spawn(private.run(admin, self.drain.clone()));
         }
+        Ok(())
     }
 
     /// The tasks beside the listeners: new editions for those that are being read, forgetting quiet clients, and
@@ -186,7 +190,8 @@ impl App {
     /// If the store cannot be read or written; then the old settings stay in force.
     pub async fn reload(&mut self, settings: Settings) -> anyhow::Result<()> {
         let upstreams = self.refresher.adopt(plans(&settings, &self.key)).await?;
-        self.front.install(directory(&settings, &self.key, &upstreams));
+        let before = self.front.directory();
+        self.front.install(directory(&settings, &self.key, &upstreams, Some(&before)));
         let old = &self.settings;
         let same_but_front = settings::Server { front: old.server.front.clone(), ..settings.server.clone() };
         for (what, same) in [
@@ -343,7 +348,14 @@ pub fn stored_name(source: &crate::settings::Source, state_dir: &Path) -> anyhow
     Ok(upstream_id(source, &key.derive("calferry 2026 upstream names")))
 }
 
-fn directory(settings: &Settings, key: &Key, upstreams: &HashMap<Arc<str>, Arc<Upstream>>) -> Directory {
+/// What `settings` put in force. Devices that were there `before` keep their figures.
+fn directory(
+    settings: &Settings,
+    key: &Key,
+    upstreams: &HashMap<Arc<str>, Arc<Upstream>>,
+    before: Option<&Directory>,
+) -> Directory {
+    let mut listed = Vec::with_capacity(settings.feeds.len());
     let mut catalog = Catalog::new(key.derive("calferry 2026 token look-up"));
     let mut feeds: FeedsByUpstream = HashMap::new();
     let hash_key = key.derive("calferry 2026 hashes in editions");
@@ -356,12 +368,22 @@ fn directory(settings: &Settings, key: &Key, upstreams: &HashMap<Arc<str>, Arc<U
         for upstream in &served.upstreams {
             feeds.entry(upstream.id).or_default().push(Arc::clone(&served));
         }
+        let mut devices = Vec::with_capacity(feed.devices.len());
         for device in &feed.devices {
-            catalog.admit(&device.token(key, &feed.id), Arc::clone(&served));
+            let token = device.token(key, &feed.id);
+            let usage = match before.map(|before| before.catalog.find(token.reveal())) {
+                Some(Found::Feed(known, _)) => Arc::clone(&known.usage),
+                _ => Arc::default(),
+            };
+            let (name, served) = (device.name.as_str().into(), Arc::clone(&served));
+            let subscription = Arc::new(Subscription { device: name, served, usage });
+            catalog.admit(&token, Arc::clone(&subscription));
+            devices.push(subscription);
             for earlier in 0..device.rotation {
                 catalog.revoke(&key.token(&feed.id, &device.name, earlier));
             }
         }
+        listed.push(Listed { served, devices });
         for name in &feed.revoked {
             for rotation in 0..REVOKED_ROTATIONS {
                 catalog.revoke(&key.token(&feed.id, name, rotation));
@@ -372,5 +394,5 @@ fn directory(settings: &Settings, key: &Key, upstreams: &HashMap<Arc<str>, Arc<U
         |source: &crate::settings::Source| Some((Arc::clone(&source.name), Arc::clone(upstreams.get(&source.name)?)));
     let sources = settings.sources.iter().filter_map(named).collect();
     let (options, public_url) = (settings.server.front.clone(), settings.public_url.to_string());
-    Directory { catalog, feeds, sources, options, public_url }
+    Directory { catalog, listed, feeds, sources, options, public_url }
 }

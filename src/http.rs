@@ -18,7 +18,9 @@
 //! | `health` | how a feed is, for uptime monitors |
 //! | `page` | the page that a browser gets |
 //! | `probe` | what reaches this program, for `calferry doctor` |
-//! | `admin` | the private routes: metrics and status |
+//! | `admin` | the private routes: the status page, metrics and status |
+//! | `status_page` | the status page as an answer |
+//! | `forms` | forms of the status page, and whether it was that page that asked |
 //! | `metrics` | every metric, with its help text |
 
 mod admin;
@@ -28,6 +30,7 @@ mod cloudflare;
 mod conditional;
 mod conversation;
 mod edge;
+mod forms;
 mod forwarded;
 mod front;
 mod health;
@@ -38,6 +41,7 @@ mod negotiate;
 mod page;
 mod probe;
 mod server;
+mod status_page;
 mod vigil;
 
 pub use admin::Admin;

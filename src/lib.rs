@@ -20,6 +20,7 @@
 //! | [`refresh`] | when to fetch, and what to do with the answer |
 //! | [`publisher`] | a feed's current edition, from the cache or made now |
 //! | [`page`] | the page that a browser gets: how to subscribe, and what takes place on the days ahead |
+//! | [`status`] | how every source and feed stands, for the person with the server |
 //! | [`tls`] | the certificates in force, and the handshake |
 //! | [`http`] | listening, limits, routes, conditional answers, health |
 //! | [`settings`] | what the user wrote, and what it means |
@@ -69,5 +70,6 @@ pub mod publisher;
 pub mod refresh;
 pub mod settings;
 pub mod source;
+pub mod status;
 pub mod store;
 pub mod tls;

@@ -17,10 +17,11 @@ use super::metrics::Metrics;
 use super::probe::Probe;
 use super::{conditional, health, negotiate, page};
 use crate::clock::{Clock, Timestamp};
-use crate::feed::{Catalog, Found};
+use crate::feed::{Catalog, Coding, Found};
 use crate::page::Pages;
 use crate::publisher::{FeedsByUpstream, Published, Publisher, Served};
 use crate::refresh::{Refresher, Upstream};
+use crate::status::{Listed, Subscription, Usage};
 
 /// How soon a client may come back for a feed that has no copy; no sooner is its source asked again for a client's sake.
 const RETRY_WITHOUT_COPY: Duration = crate::refresh::WAKE_AFTER;
@@ -52,7 +53,9 @@ impl FrontOptions {
 #[derive(Debug)]
 pub struct Directory {
     /// Where tokens lead.
-    pub catalog: Catalog<Served>,
+    pub catalog: Catalog<Subscription>,
+    /// Every feed with its devices, in the order of their names.
+    pub listed: Vec<Listed>,
     /// The feeds of every upstream.
     pub feeds: FeedsByUpstream,
     /// The upstream of every source, by the source's name.
@@ -148,14 +151,14 @@ impl Front {
             Route::Probe(token) => return self.probed(token, peer, client, &request),
         };
         let limits = self.limits.load();
-        let served = match directory.catalog.find(token) {
+        let device = match directory.catalog.find(token) {
             // By its token: many phones share a carrier's address, and none may lock the others out.
-            Found::Feed(served, name) => limits.token(name).map(|()| served),
+            Found::Feed(device, name) => limits.token(name).map(|()| device),
             Found::Revoked => return self.revoked(client, matches!(route, Route::Page(_)).then_some(&request)),
             Found::Unknown => return self.unknown(client),
         };
-        let served = match served {
-            Ok(served) => served,
+        let Subscription { served, usage, .. } = match device {
+            Ok(device) => device,
             Err(wait) => return self.too_many(wait),
         };
         drop(limits);
@@ -168,7 +171,7 @@ impl Front {
                 let url = format!("{}{token}.ics", directory.public_url);
                 self.page(served, url, &request).await
             }
-            _ => self.feed(served, &directory.options, &request).await,
+            _ => self.feed((served, usage), &directory.options, &request).await,
         }
     }
 
@@ -206,7 +209,12 @@ impl Front {
         }
     }
 
-    async fn feed<B>(&self, served: &Served, options: &FrontOptions, request: &Request<B>) -> Answer {
+    async fn feed<B>(
+        &self,
+        (served, usage): (&Served, &Usage),
+        options: &FrontOptions,
+        request: &Request<B>,
+    ) -> Answer {
         let (published, waited) = match self.published(served, options.first_wait).await {
             Ok(published) => published,
             Err(wait) => return self.no_copy(served, wait),
@@ -230,6 +238,9 @@ impl Front {
         }
         let bytes = if not_modified || request.method() == Method::HEAD { 0 } else { edition.len(coding) };
         self.metrics.served(age.freshness, not_modified, bytes);
+        if request.method() == Method::GET {
+            usage.count(now, agent(headers), not_modified, edition.len(coding), edition.len(Coding::Identity));
+        }
         if enabled!(target: "calferry::access", Level::INFO) {
             let (id, status, word) = (&served.feed.id, answer.status().as_u16(), age.freshness.as_str());
             let agent = agent(headers);

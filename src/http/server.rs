@@ -57,8 +57,8 @@ impl Routes for Front {
 }
 
 impl Routes for Admin {
-    async fn route(&self, _: Peer, request: Request<Incoming>) -> Answer {
-        self.answer(&request).await
+    async fn route(&self, peer: Peer, request: Request<Incoming>) -> Answer {
+        self.answer(peer, request).await
     }
 
     fn is_one_client(&self, _: Peer) -> bool {

@@ -92,6 +92,11 @@ impl Upstream {
         self.lock().clone()
     }
 
+    /// The state in one word, without a copy of the rest.
+    pub fn state(&self) -> &'static str {
+        self.lock().as_str()
+    }
+
     /// The digest of the copy.
     pub fn digest(&self) -> Option<[u8; 32]> {
         self.lock().snapshot.as_ref().map(|snapshot| snapshot.digest)

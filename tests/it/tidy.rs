@@ -20,10 +20,14 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("refresh", &["calendar", "clock", "source", "store"]),
     ("publisher", &["calendar", "clock", "feed", "refresh", "store"]),
     ("page", &["agenda", "calendar", "clock", "feed", "publisher", "refresh"]),
-    ("http", &["calendar", "clock", "feed", "page", "publisher", "refresh", "tls"]),
+    ("status", &["clock", "page", "publisher", "refresh"]),
+    ("http", &["calendar", "clock", "feed", "page", "publisher", "refresh", "status", "tls"]),
     ("settings", &["calendar", "feed", "http", "refresh", "source", "tls"]),
     ("doctor", &["calendar", "clock", "feed", "http", "refresh", "settings", "source"]),
-    ("app", &["calendar", "clock", "feed", "http", "publisher", "refresh", "settings", "source", "store", "tls"]),
+    (
+        "app",
+        &["calendar", "clock", "feed", "http", "publisher", "refresh", "settings", "source", "status", "store", "tls"],
+    ),
     (
         "cli",
         &[

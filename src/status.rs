@@ -1,0 +1,23 @@
+//! The status page, for the person with the server: how every source and feed stands, as a page and as JSON. Both are
+//! made of the same report.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `report` | how everything stands, in the form of the JSON answer |
+//! | `usage` | what devices fetched. Written while they do |
+//! | `template` | the page; everything in it is escaped by the template engine |
+//! | `cards` | one source, one feed |
+//! | `words` | times, sizes and errors in words |
+//! | `style.css` | what stands in the page beside the style of the subscription page |
+
+mod cards;
+mod report;
+mod template;
+mod usage;
+mod words;
+
+pub use report::{
+    Aside, Certificate, Device, Edition, Feed, Outline, RuleTally, STATES, Source, Status, Trouble, Way, feed, source,
+};
+pub use template::{PER_PAGE, Shown, Slice, TROUBLED, View, page, style};
+pub use usage::{Figures, Listed, Subscription, Usage};

@@ -1,0 +1,271 @@
+//! How everything stands, in the form of the JSON answer. No token, and nothing of a source's address but what the
+//! refresher gives out.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::usage::{Figures, Listed};
+use crate::clock::Timestamp;
+use crate::publisher::Published;
+use crate::refresh::{Standing, WayStanding};
+
+/// Every state a source can be in, the worst first.
+pub const STATES: [&str; 5] = ["no_copy", "quarantine", "failing", "waiting", "fresh"];
+
+/// Everything.
+#[derive(Debug, Serialize)]
+pub struct Status {
+    /// All but the sources and feeds.
+    #[serde(flatten)]
+    pub outline: Outline,
+    /// Every source by its name.
+    pub sources: BTreeMap<Arc<str>, Source>,
+    /// Every feed by its name.
+    pub feeds: BTreeMap<Arc<str>, Feed>,
+}
+
+/// The program itself.
+#[derive(Debug, Serialize)]
+pub struct Outline {
+    /// The version that runs.
+    pub version: &'static str,
+    /// What time it is here.
+    pub now: String,
+    /// Editions held in memory.
+    pub editions: u64,
+    /// Their bytes.
+    pub edition_bytes: u64,
+    /// The certificate, if there is one.
+    pub certificate: Option<Certificate>,
+}
+
+/// The certificate of this server.
+#[derive(Debug, Serialize)]
+pub struct Certificate {
+    /// Until when it holds.
+    pub holds_until: String,
+    /// For how many seconds more; negative if it has ended.
+    pub seconds_left: i64,
+}
+
+/// One source.
+#[derive(Debug, Serialize)]
+pub struct Source {
+    /// In one word, one of [`STATES`].
+    pub state: &'static str,
+    /// Events of the copy.
+    pub events: Option<usize>,
+    /// Its size.
+    pub size_bytes: Option<usize>,
+    /// When it came.
+    pub changed: Option<String>,
+    /// When it was last confirmed.
+    pub confirmed: Option<String>,
+    /// How long ago that was.
+    pub age_seconds: Option<u64>,
+    /// When the source is fetched next.
+    pub next_fetch: Option<String>,
+    /// In how long that is; nothing if it is due.
+    #[serde(skip)]
+    pub next_seconds: Option<u64>,
+    /// It is being fetched.
+    pub fetching: bool,
+    /// The copy is the one of the address that the source had before.
+    pub inherited: bool,
+    /// Lines of the last copy that are no content line, and were left out.
+    pub junk_lines: usize,
+    /// The host to which it has moved for good.
+    pub moved_to: Option<Arc<str>>,
+    /// How each way in its `egress` stands, in that order.
+    pub ways: Vec<Way>,
+    /// What is wrong.
+    pub trouble: Option<Trouble>,
+    /// What is kept aside.
+    pub quarantine: Option<Aside>,
+}
+
+/// One way to a source.
+#[derive(Debug, Serialize)]
+pub struct Way {
+    /// `direct`, `http` or `socks5h`.
+    pub kind: &'static str,
+    /// How it stands.
+    pub state: &'static str,
+    /// Since when.
+    pub since: Option<String>,
+    /// The latest error by it.
+    pub last_error: Option<String>,
+}
+
+/// One feed.
+#[derive(Debug, Serialize)]
+pub struct Feed {
+    /// Its sources.
+    pub sources: Vec<Arc<str>>,
+    /// Sources that are left out because they have no copy yet.
+    pub left_out: Vec<Arc<str>>,
+    /// What rules made of the events of the edition at hand; nothing while none is.
+    pub edition: Option<Edition>,
+    /// Who has a URL. Their figures begin when the program does.
+    pub devices: BTreeMap<Arc<str>, Device>,
+}
+
+/// What rules made of events.
+#[derive(Debug, Serialize)]
+pub struct Edition {
+    /// Events of the sources.
+    pub events: usize,
+    /// How many come out.
+    pub kept: usize,
+    /// How many are hidden.
+    pub hidden: usize,
+    /// How many are outside the window.
+    pub outside_window: usize,
+    /// How many another source has, and newer.
+    pub doubles: usize,
+    /// To how many events each rule applied: a rule that has stopped matching shows here.
+    pub rules: Vec<RuleTally>,
+}
+
+/// One rule.
+#[derive(Debug, Serialize)]
+pub struct RuleTally {
+    /// Its name.
+    pub rule: Arc<str>,
+    /// To how many events it applied.
+    pub applied: usize,
+}
+
+/// One device.
+#[derive(Debug, Serialize)]
+pub struct Device {
+    /// When it last fetched.
+    pub last_fetch: Option<String>,
+    /// How long ago that was.
+    pub last_seconds: Option<u64>,
+    /// With what, in one word.
+    pub client: Option<String>,
+    /// Answers that held the calendar.
+    pub full_answers: u64,
+    /// Answers that said it is unchanged.
+    pub unchanged_answers: u64,
+    /// Bytes of calendars sent.
+    pub sent_bytes: u64,
+    /// Bytes not sent because nothing had changed.
+    pub saved_by_unchanged_bytes: u64,
+    /// Bytes that compression saved.
+    pub saved_by_compression_bytes: u64,
+}
+
+/// What is wrong with a source.
+#[derive(Debug, Serialize)]
+pub struct Trouble {
+    /// The latest error's name.
+    pub reason: &'static str,
+    /// The latest error in words.
+    pub words: String,
+    /// What to do about it.
+    pub advice: &'static str,
+    /// The first failure in a row.
+    pub since: String,
+    /// How long ago that was.
+    #[serde(skip)]
+    pub since_seconds: u64,
+    /// How many in a row.
+    pub failures: u32,
+}
+
+/// A copy that is kept aside.
+#[derive(Debug, Serialize)]
+pub struct Aside {
+    /// Its events.
+    pub events: usize,
+    /// When it came.
+    pub since: String,
+    /// How long ago that was.
+    #[serde(skip)]
+    pub since_seconds: u64,
+    /// How many fetches in a row brought it.
+    pub agreed: u32,
+    /// What it is known by.
+    #[serde(skip)]
+    pub digest: [u8; 32],
+}
+
+/// How a source with this `standing` is at `now`.
+pub fn source(standing: Standing, now: Timestamp) -> Source {
+    let copy = standing.snapshot.as_ref();
+    Source {
+        state: standing.as_str(),
+        events: copy.map(|copy| copy.entries),
+        size_bytes: copy.map(|copy| copy.size),
+        changed: copy.map(|copy| copy.changed_at.to_string()),
+        confirmed: copy.map(|copy| copy.confirmed_at.to_string()),
+        age_seconds: copy.map(|copy| now.since(copy.confirmed_at).as_secs()),
+        next_fetch: standing.next.map(|next| next.to_string()),
+        next_seconds: standing.next.filter(|next| *next > now).map(|next| next.since(now).as_secs()),
+        fetching: standing.fetching,
+        inherited: copy.is_some_and(|copy| copy.inherited),
+        junk_lines: standing.junk,
+        moved_to: standing.moved_to,
+        ways: standing.ways.into_iter().map(way).collect(),
+        trouble: standing.failing.map(|failing| Trouble {
+            reason: failing.reason,
+            words: failing.words,
+            advice: failing.advice,
+            since: failing.since.to_string(),
+            since_seconds: now.since(failing.since).as_secs(),
+            failures: failing.failures,
+        }),
+        quarantine: standing.quarantine.map(|kept| Aside {
+            events: kept.snapshot.entries,
+            since: kept.since.to_string(),
+            since_seconds: now.since(kept.since).as_secs(),
+            agreed: kept.agreed,
+            digest: kept.snapshot.digest,
+        }),
+    }
+}
+
+fn way(standing: WayStanding) -> Way {
+    let WayStanding { kind, state, since, words } = standing;
+    Way { kind, state, since: since.map(|since| since.to_string()), last_error: words }
+}
+
+/// How a feed is at `now`, of which `edition` is at hand.
+pub fn feed(listed: &Listed, edition: Option<&Published>, now: Timestamp) -> Feed {
+    let served = &listed.served;
+    let sources = served.feed.sources.iter().zip(&served.upstreams);
+    let left_out = sources.filter(|(_, upstream)| upstream.digest().is_none()).map(|(source, _)| Arc::clone(source));
+    let names = || served.feed.recipe.rules.rules.iter().map(|rule| Arc::clone(&rule.name));
+    let devices =
+        listed.devices.iter().map(|device| (Arc::clone(&device.device), figures(device.usage.figures(), now)));
+    Feed {
+        sources: served.feed.sources.clone(),
+        left_out: left_out.collect(),
+        edition: edition.map(|published| &published.tally).map(|tally| Edition {
+            events: tally.entries,
+            kept: tally.kept,
+            hidden: tally.hidden,
+            outside_window: tally.outside,
+            doubles: tally.doubles,
+            rules: names().zip(&tally.applied).map(|(rule, applied)| RuleTally { rule, applied: *applied }).collect(),
+        }),
+        devices: devices.collect(),
+    }
+}
+
+fn figures(figures: Figures, now: Timestamp) -> Device {
+    Device {
+        last_fetch: figures.last.map(|last| last.to_string()),
+        last_seconds: figures.last.map(|last| now.since(last).as_secs()),
+        client: Some(figures.agent).filter(|agent| !agent.is_empty()),
+        full_answers: figures.full,
+        unchanged_answers: figures.not_modified,
+        sent_bytes: figures.sent,
+        saved_by_unchanged_bytes: figures.saved_unchanged,
+        saved_by_compression_bytes: figures.saved_compressed,
+    }
+}
