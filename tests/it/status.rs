@@ -3,6 +3,8 @@
 use std::time::Instant;
 
 use bytes::Bytes;
+use calferry::clock::{Clock, Timestamp};
+use calferry::store::{Access, Store};
 use http::Request;
 use http_body_util::{BodyExt, Full};
 use hyper_util::rt::TokioIo;
@@ -10,7 +12,7 @@ use tokio::net::TcpStream;
 
 use super::harness::client::{Reply, request, send};
 use super::harness::program::{Program, path, settings};
-use super::harness::upstream::{Upstream, answer, calendar};
+use super::harness::upstream::{Upstream, calendar};
 use super::harness::{self, eventually};
 
 /// Sends `form` to the admin listener, with these headers.
@@ -42,19 +44,16 @@ async fn with_quarantine() -> (Upstream, Program) {
     let upstream = Upstream::start().await;
     upstream.on("/a/basic.ics", calendar(harness::calendar(40, "before")));
     let url = upstream.url("/a/basic.ics");
-    let source = |refresh: &str| {
-        format!(
-            "[fetch]\nallow_private = true\nrefresh = \"{refresh}\"\n[source.work]\nurl = \"{url}\"\n[feed.me]\nsources = [\"work\"]\ndevices = [\"phone\", \"tablet\"]\n"
-        )
-    };
-    let mut program = Program::start(&source("1h")).await;
+    let toml = format!(
+        "[fetch]\nallow_private = true\nrefresh = \"1m\"\n[source.work]\nurl = \"{url}\"\n[feed.me]\nsources = [\"work\"]\ndevices = [\"phone\", \"tablet\"]\n"
+    );
+    let program = Program::start(&toml).await;
     eventually("the first copy", async || program.source("work").await["events"] == 40).await;
+    let dir = program.stop().await;
     upstream.on("/a/basic.ics", calendar(harness::calendar(2, "after")));
-    let faster = settings(program.dir.path(), &source("1s"));
-    program.app.reload(faster).await.unwrap();
+    let later = Timestamp::from_secs(Clock::System.now().as_secs() + 3600);
+    let program = Program::start_in(dir, &toml, Clock::simulated(later)).await;
     eventually("the answer to be kept aside", async || program.source("work").await["state"] == "quarantine").await;
-    let slower = settings(program.dir.path(), &source("1h"));
-    program.app.reload(slower).await.unwrap();
     (upstream, program)
 }
 
@@ -63,7 +62,6 @@ const HERE: (&str, &str) = ("host", "127.0.0.1:9090");
 #[tokio::test]
 async fn what_is_set_aside_is_accepted_by_the_form_of_this_page_only() {
     let (_upstream, program) = with_quarantine().await;
-    eventually("a quiet moment", async || program.source("work").await["fetching"] == false).await;
     let page = program.admin("/?lang=en&state=quarantine").await.text().to_owned();
     assert!(page.contains("Accept it") && page.contains("an answer with 2 events, against 40"), "{page}");
     let (copy, proof, back) = (field(&page, "copy"), field(&page, "proof"), field(&page, "back"));
@@ -103,9 +101,10 @@ async fn what_is_set_aside_is_accepted_by_the_form_of_this_page_only() {
         encoded(&[("source", "work"), ("copy", &copy), ("proof", &proof), ("back", "//evil.example/?page=7&state=x")]);
     let again = post(&program, "/accept", &back, &[HERE]).await;
     assert_eq!(again.header("location"), "/?lang=en&page=1&feeds=1&done=changed");
+    // It is on the disk too.
     let dir = program.stop().await;
-    let program = Program::start_in(dir, "", calferry::clock::Clock::System).await;
-    drop(program);
+    let store = Store::open(&dir.path().join("state"), Access::Visit).unwrap().known().unwrap();
+    assert!(store.quarantined.is_empty() && store.snapshots.values().all(|copy| copy.entries == 2));
 }
 
 #[tokio::test]
@@ -143,21 +142,18 @@ async fn both_languages_say_everything_and_neither_says_a_secret() {
 #[tokio::test]
 async fn names_that_are_markup_are_shown_as_they_are() {
     let upstream = Upstream::start().await;
-    upstream.on("/x", answer("200 OK", &[], "<script>alert(1)</script>"));
+    upstream.on("/a/basic.ics", calendar(harness::calendar(3, "x")));
     let toml = format!(
-        "[fetch]\nallow_private = true\n[source.'<b>&\"x']\nurl = \"{}\"\n[feed.'<i>\"y']\nsources = ['<b>&\"x']\ndevices = ['<u>\"z']\n",
-        upstream.url("/x")
+        "[fetch]\nallow_private = true\n[source.work]\nurl = \"{}\"\n[feed.me]\nsources = [\"work\"]\n\
+         [[feed.me.rule]]\nname = '</style><b>&\"x'\nwhen = {{ summary = \"nothing\" }}\ndrop = true\n",
+        upstream.url("/a/basic.ics")
     );
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("calferry.toml");
-    std::fs::write(&path, &toml).unwrap();
     let program = Program::start(&toml).await;
-    eventually("a failure", async || program.source("<b>&\"x").await["state"] == "no_copy").await;
-    let page = program.admin("/?state=troubled").await.text().to_owned();
-    for (raw, escaped) in [("<b>&", "&lt;b&gt;&amp;&quot;x"), ("<i>", "&lt;i&gt;&quot;y"), ("<u>", "&lt;u&gt;&quot;z")]
-    {
-        assert!(!page.contains(raw) && page.contains(escaped), "{raw} in {page}");
-    }
+    eventually("the first copy", async || program.source("work").await["events"] == 3).await;
+    program.get(&program.path("me"), &[("user-agent", "<i>/1")]).await;
+    let page = program.admin("/?lang=en").await.text().to_owned();
+    assert!(page.contains("&lt;/style&gt;&lt;b&gt;&amp;&quot;x") && page.contains("applied to nothing"), "{page}");
+    assert!(!page.contains("<b>") && !page.contains("<i>") && page.matches("</style>").count() == 1);
     let hostile =
         program.admin("/?lang=%3Cb%3E&state=%22%3E&page=-1&feeds=99999999999999999999&done=%3Cscript%3E").await;
     assert_eq!(hostile.status, 200);
