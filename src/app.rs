@@ -1,8 +1,8 @@
 //! Builds all parts from settings, in the order in which they need one another, and owns every task until the end.
 
+mod directory;
 mod key;
 
-use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -14,14 +14,14 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
+use self::directory::directory;
 use crate::clock::Clock;
-use crate::feed::{Catalog, Feed, Found, Key};
-use crate::http::{Admin, Clients, Directory, Front, Handed, Listen, Listener, Metrics, Probe, Server};
-use crate::publisher::{FeedsByUpstream, Publisher, Served};
-use crate::refresh::{Bounds, Change, Plan, Refresher, Upstream};
+use crate::feed::Key;
+use crate::http::{Admin, Clients, Front, Handed, Listen, Listener, Metrics, Probe, Server};
+use crate::publisher::Publisher;
+use crate::refresh::{Bounds, Change, Plan, Refresher};
 use crate::settings::{self, Settings};
 use crate::source::{Client, Fetch, Reach, roots};
-use crate::status::{Listed, Subscription};
 use crate::store::{Access, Store, UpstreamId};
 use crate::tls::{CertificateError, Certificates, Files, Tls, expiry};
 
@@ -33,8 +33,8 @@ const SWEEP_EVERY: Duration = Duration::from_secs(10);
 const REMIND_EVERY: Duration = Duration::from_hours(24);
 /// Connections to the private listener at once.
 const ADMIN_CONNECTIONS: usize = 64;
-/// How many tokens of a revoked device answer that they are gone.
-const REVOKED_ROTATIONS: u32 = 101;
+/// Of one client, where others than this machine can be one.
+const ADMIN_CONNECTIONS_PER_CLIENT: usize = 16;
 
 /// A running server.
 #[derive(Debug)]
@@ -137,10 +137,10 @@ impl App {
             let mut secret = [0; 32];
             getrandom::fill(&mut secret).context("the system gives no random numbers")?;
             let private = Server {
-                routes: Arc::new(Admin::new(Arc::clone(&self.front), secret)),
+                routes: Arc::new(Admin::new(Arc::clone(&self.front), secret, settings.admin_password.clone())),
                 patience: settings.patience,
                 places: Arc::new(Semaphore::new(ADMIN_CONNECTIONS)),
-                connections_per_client: ADMIN_CONNECTIONS,
+                connections_per_client: ADMIN_CONNECTIONS_PER_CLIENT,
                 clients: Clients::default(),
                 tls: None,
                 metrics: Arc::new(Metrics::default()),
@@ -300,8 +300,8 @@ async fn open_listeners(server: &settings::Server) -> anyhow::Result<(Vec<Listen
     // The settings know the address of what they name themselves; what systemd opened shows only now.
     let address = admin.as_ref().and_then(Listener::tcp);
     anyhow::ensure!(
-        address.is_none_or(|address| address.ip().is_loopback()),
-        "server.admin_listen: metrics and status are for this machine only, and {listen} is open to others"
+        server.admin_password.is_some() || address.is_none_or(|address| address.ip().is_loopback()),
+        "server.admin_listen: {listen} is open to others, and there is no server.admin_password to keep them out"
     );
     Ok((listeners, admin))
 }
@@ -346,53 +346,4 @@ fn upstream_id(source: &crate::settings::Source, naming: &[u8; 32]) -> UpstreamI
 pub fn stored_name(source: &crate::settings::Source, state_dir: &Path) -> anyhow::Result<UpstreamId> {
     let key = load_key(state_dir)?;
     Ok(upstream_id(source, &key.derive("calferry 2026 upstream names")))
-}
-
-/// What `settings` put in force. Devices that were there `before` keep their figures.
-fn directory(
-    settings: &Settings,
-    key: &Key,
-    upstreams: &HashMap<Arc<str>, Arc<Upstream>>,
-    before: Option<&Directory>,
-) -> Directory {
-    let mut listed = Vec::with_capacity(settings.feeds.len());
-    let mut catalog = Catalog::new(key.derive("calferry 2026 token look-up"));
-    let mut feeds: FeedsByUpstream = HashMap::new();
-    let hash_key = key.derive("calferry 2026 hashes in editions");
-    for feed in &settings.feeds {
-        // Every feed's sources were checked to be among the sources, and every source was adopted.
-        let found = feed.sources.iter().filter_map(|source| upstreams.get(source).map(Arc::clone));
-        let found: Vec<_> = found.collect();
-        let shown = Feed { id: Arc::clone(&feed.id), recipe: feed.recipe.clone(), sources: feed.sources.clone() };
-        let served = Arc::new(Served::new(shown, found, hash_key));
-        for upstream in &served.upstreams {
-            feeds.entry(upstream.id).or_default().push(Arc::clone(&served));
-        }
-        let mut devices = Vec::with_capacity(feed.devices.len());
-        for device in &feed.devices {
-            let token = device.token(key, &feed.id);
-            let usage = match before.map(|before| before.catalog.find(token.reveal())) {
-                Some(Found::Feed(known, _)) => Arc::clone(&known.usage),
-                _ => Arc::default(),
-            };
-            let (name, served) = (device.name.as_str().into(), Arc::clone(&served));
-            let subscription = Arc::new(Subscription { device: name, served, usage });
-            catalog.admit(&token, Arc::clone(&subscription));
-            devices.push(subscription);
-            for earlier in 0..device.rotation {
-                catalog.revoke(&key.token(&feed.id, &device.name, earlier));
-            }
-        }
-        listed.push(Listed { served, devices });
-        for name in &feed.revoked {
-            for rotation in 0..REVOKED_ROTATIONS {
-                catalog.revoke(&key.token(&feed.id, name, rotation));
-            }
-        }
-    }
-    let named =
-        |source: &crate::settings::Source| Some((Arc::clone(&source.name), Arc::clone(upstreams.get(&source.name)?)));
-    let sources = settings.sources.iter().filter_map(named).collect();
-    let (options, public_url) = (settings.server.front.clone(), settings.public_url.to_string());
-    Directory { catalog, listed, feeds, sources, options, public_url }
 }

@@ -19,6 +19,7 @@
 //! | `page` | the page that a browser gets |
 //! | `probe` | what reaches this program, for `calferry doctor` |
 //! | `admin` | the private routes: the status page, metrics and status |
+//! | `guard` | the password of the private routes |
 //! | `status_page` | the status page as an answer |
 //! | `forms` | forms of the status page, and whether it was that page that asked |
 //! | `metrics` | every metric, with its help text |
@@ -33,6 +34,7 @@ mod edge;
 mod forms;
 mod forwarded;
 mod front;
+mod guard;
 mod health;
 mod limits;
 mod listener;
@@ -49,6 +51,7 @@ pub use caller::{Peer, TrustedProxies};
 pub use cloudflare::CloudflareRanges;
 pub use edge::EdgeCache;
 pub use front::{Directory, Front, FrontOptions};
+pub use guard::Password;
 pub use limits::Rates;
 pub use listener::{Handed, Listen, Listener};
 pub use metrics::Metrics;

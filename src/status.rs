@@ -7,17 +7,20 @@
 //! | `usage` | what devices fetched. Written while they do |
 //! | `template` | the page; everything in it is escaped by the template engine |
 //! | `cards` | one source, one feed |
+//! | `chart` | a day of fetches as a small picture |
 //! | `words` | times, sizes and errors in words |
 //! | `style.css` | what stands in the page beside the style of the subscription page |
 
 mod cards;
+mod chart;
 mod report;
 mod template;
 mod usage;
 mod words;
 
 pub use report::{
-    Aside, Certificate, Device, Edition, Feed, Outline, RuleTally, STATES, Source, Status, Trouble, Way, feed, source,
+    Aside, Certificate, Day, Device, Edition, Feed, Outline, RuleTally, STATES, Source, Status, Trouble, Way, feed,
+    source,
 };
 pub use template::{PER_PAGE, Shown, Slice, TROUBLED, View, page, style};
 pub use usage::{Figures, Listed, Subscription, Usage};

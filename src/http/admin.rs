@@ -12,6 +12,7 @@ use super::answer::{self, Answer};
 use super::caller::Peer;
 use super::forms::Forms;
 use super::front::Front;
+use super::guard::{Guard, Password};
 use super::metrics::Readings;
 use super::status_page;
 use crate::clock::Timestamp;
@@ -22,26 +23,37 @@ use crate::status::{Certificate, Listed, Outline, STATES, Shown, Slice, Status, 
 pub struct Admin {
     pub(super) front: Arc<Front>,
     pub(super) forms: Forms,
-    guarded: bool,
+    guard: Option<Guard>,
 }
 
 impl Admin {
-    /// Private routes over `front`. `secret` proves that forms come of this program's pages.
-    pub fn new(front: Arc<Front>, secret: [u8; 32]) -> Self {
-        Self { front, forms: Forms::new(secret), guarded: false }
+    /// Private routes over `front`, for who knows the password if there is one. `secret` proves that forms come of this
+    /// program's pages.
+    pub fn new(front: Arc<Front>, secret: [u8; 32], password: Option<Password>) -> Self {
+        let guard = password.map(|password| Guard::new(password, &secret));
+        Self { front, forms: Forms::new(secret), guard }
     }
 
     /// Whether only who knows a password gets here.
     pub(super) fn has_password(&self) -> bool {
-        self.guarded
+        self.guard.is_some()
     }
 
     /// Answers one request of `peer`.
     pub async fn answer<B: Body<Error: Into<Box<dyn std::error::Error + Send + Sync>>>>(
         &self,
-        _peer: Peer,
+        peer: Peer,
         request: Request<B>,
     ) -> Answer {
+        if let Some(guard) = &self.guard {
+            let directory = self.front.directory();
+            let Ok(client) = directory.options.trusted_proxies.client(peer, request.headers()) else {
+                return answer::bad_request();
+            };
+            if let Err(refusal) = guard.admit(client, request.headers()).await {
+                return refusal.answer();
+            }
+        }
         if request.uri().path() == "/accept" {
             return self.accept(request).await;
         }
@@ -102,8 +114,7 @@ impl Admin {
 
     async fn status(&self) -> Answer {
         let (directory, now) = (self.front.directory(), self.front.clock.now());
-        let sources =
-            directory.sources.iter().map(|(name, upstream)| (Arc::clone(name), source(upstream.standing(), now)));
+        let sources = directory.sources.iter().map(|(name, upstream)| (Arc::clone(name), source(upstream, now)));
         let status = Status {
             outline: self.outline(now).await,
             sources: sources.collect(),
@@ -166,7 +177,7 @@ impl Admin {
         let Slice { items, page, pages } = Slice::of(chosen.into_iter(), view.sources);
         let sources = items.into_iter().filter_map(|(_, number)| directory.sources.get(number));
         let sources = sources.map(|(name, upstream)| {
-            let found = source(upstream.standing(), now);
+            let found = source(upstream, now);
             let proof = found.quarantine.as_ref().map(|kept| self.forms.proof(name, &kept.digest));
             (Arc::clone(name), found, proof)
         });

@@ -61,8 +61,8 @@ impl Routes for Admin {
         self.answer(peer, request).await
     }
 
-    fn is_one_client(&self, _: Peer) -> bool {
-        false
+    fn is_one_client(&self, peer: Peer) -> bool {
+        self.has_password() && matches!(peer, Peer::Address(_)) && !self.front.trusts(peer)
     }
 }
 

@@ -259,7 +259,7 @@ impl<F: Fetch> Driver<F> {
         let (task, done) = ended.unwrap_or_else(|panic| {
             error!(error = %panic, "a refresh ended without an outcome");
             let outcome = Outcome::Failed(FetchError::Storage("the refresh ended unexpectedly".into()));
-            (panic.id(), Done { outcome, moved_to: None })
+            (panic.id(), Done { outcome, moved_to: None, took: None })
         });
         if let Some((id, lane)) = self.jobs.remove(&task) {
             self.settle(id, &lane, done);

@@ -2,6 +2,7 @@
 
 use maud::{Markup, html};
 
+use super::chart::chart;
 use super::report::{Aside, Device, Edition, Feed, Source, Trouble, Way};
 use super::template::View;
 use super::words::{ago, ahead, counted, size, time};
@@ -47,6 +48,7 @@ pub(super) fn source(view: &View, name: &str, source: &Source, proof: Option<&st
                 }
                 div { dt { (say("source-egress")) } dd { @for way in &source.ways { (egress(language, way)) " " } } }
             }
+            @if let Some(day) = &source.day { (chart(language, day)) }
             @if let Some(found) = &source.trouble { (trouble(language, found)) }
             @if source.inherited { p.note { (say("source-inherited")) } }
             @if source.junk_lines > 0 { p.note { (counted(language, "source-junk", source.junk_lines as u64)) } }

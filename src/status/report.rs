@@ -3,13 +3,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Serialize;
 
 use super::usage::{Figures, Listed};
 use crate::clock::Timestamp;
 use crate::publisher::Published;
-use crate::refresh::{Standing, WayStanding};
+use crate::refresh::{Ending, QUARTERS, Quarter, Standing, Upstream, WayStanding};
 
 /// Every state a source can be in, the worst first.
 pub const STATES: [&str; 5] = ["no_copy", "quarantine", "failing", "waiting", "fresh"];
@@ -80,10 +81,44 @@ pub struct Source {
     pub moved_to: Option<Arc<str>>,
     /// How each way in its `egress` stands, in that order.
     pub ways: Vec<Way>,
+    /// How its fetches went over the last 24 hours.
+    pub day: Option<Day>,
     /// What is wrong.
     pub trouble: Option<Trouble>,
     /// What is kept aside.
     pub quarantine: Option<Aside>,
+}
+
+/// A day of fetches, by quarters of an hour.
+#[derive(Debug, Serialize)]
+pub struct Day {
+    /// Quarters in which every fetch went well.
+    pub quarters_well: usize,
+    /// Quarters in which an answer was set aside, and none failed.
+    pub quarters_set_aside: usize,
+    /// Quarters in which a fetch failed.
+    pub quarters_failed: usize,
+    /// How long answers took in the mean.
+    pub mean_latency_ms: Option<u64>,
+    /// Each of them, the oldest first.
+    #[serde(skip)]
+    pub quarters: [Option<Quarter>; QUARTERS],
+}
+
+impl Day {
+    /// What these quarters come to.
+    pub fn of(quarters: [Option<Quarter>; QUARTERS]) -> Self {
+        let ended = |ending| quarters.iter().flatten().filter(|quarter| quarter.worst == ending).count();
+        let took: Vec<_> = quarters.iter().flatten().filter_map(|quarter| quarter.took).collect();
+        let millis = took.iter().sum::<Duration>().as_millis().checked_div(took.len() as u128);
+        Self {
+            quarters_well: ended(Ending::Well),
+            quarters_set_aside: ended(Ending::Aside),
+            quarters_failed: ended(Ending::Failed),
+            mean_latency_ms: millis.and_then(|millis| u64::try_from(millis).ok()),
+            quarters,
+        }
+    }
 }
 
 /// One way to a source.
@@ -194,8 +229,9 @@ pub struct Aside {
     pub digest: [u8; 32],
 }
 
-/// How a source with this `standing` is at `now`.
-pub fn source(standing: Standing, now: Timestamp) -> Source {
+/// How the source at `upstream` is at `now`.
+pub fn source(upstream: &Upstream, now: Timestamp) -> Source {
+    let standing: Standing = upstream.standing();
     let copy = standing.snapshot.as_ref();
     Source {
         state: standing.as_str(),
@@ -211,6 +247,7 @@ pub fn source(standing: Standing, now: Timestamp) -> Source {
         junk_lines: standing.junk,
         moved_to: standing.moved_to,
         ways: standing.ways.into_iter().map(way).collect(),
+        day: upstream.quarters(now).map(Day::of),
         trouble: standing.failing.map(|failing| Trouble {
             reason: failing.reason,
             words: failing.words,

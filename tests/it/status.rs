@@ -2,8 +2,12 @@
 
 use std::time::Instant;
 
+use base64::Engine;
 use bytes::Bytes;
+use calferry::app::App;
 use calferry::clock::{Clock, Timestamp};
+use calferry::http::Password;
+use calferry::settings::{Given, Origin, Settings};
 use calferry::store::{Access, Store};
 use http::Request;
 use http_body_util::{BodyExt, Full};
@@ -203,6 +207,87 @@ async fn what_a_device_fetched_is_counted_for_it_and_outlives_a_reload() {
     assert_eq!(after["phone"], seen["phone"]);
     assert_eq!(after["laptop"]["full_answers"], 0);
     assert!(after["tablet"].is_null());
+}
+
+#[tokio::test]
+async fn a_password_keeps_everybody_else_out_and_tries_are_counted() {
+    let hash = Password::hash("correct horse").unwrap();
+    let toml = format!("[server]\nadmin_password = '{hash}'\n");
+    let program = Program::start(&toml).await;
+    let address = program.app.admin_listening().unwrap();
+    let basic = |user: &str, password: &str| {
+        format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(format!("{user}:{password}")))
+    };
+    let get = async |path: &str, credentials: &str| {
+        let headers = [("authorization", credentials)];
+        send(address, request("GET", path, if credentials.is_empty() { &[] } else { &headers })).await
+    };
+    for path in ["/", "/metrics", "/status.json", "/healthz", "/readyz", "/accept", "/x"] {
+        for credentials in ["", "Basic", "Basic !", "Bearer x", &basic("me", &"x".repeat(2000))] {
+            let reply = get(path, credentials).await;
+            assert_eq!(reply.status, 401, "{path} {credentials}");
+            assert_eq!(reply.header("www-authenticate"), "Basic realm=\"calferry\", charset=\"UTF-8\"");
+            assert_eq!(reply.text(), "A password is needed.\n");
+        }
+    }
+    assert_eq!(post(&program, "/accept", "source=work", &[HERE]).await.status, 401);
+    let right = basic("anybody", "correct horse");
+    for path in ["/", "/metrics", "/status.json", "/healthz"] {
+        assert_eq!(get(path, &right).await.status, 200, "{path}");
+    }
+    assert!(
+        !get("/", &right).await.text().contains("argon2")
+            && !get("/status.json", &right).await.text().contains("argon2")
+    );
+    let mut refused = 0;
+    while get("/", &basic("me", &format!("wrong {refused}"))).await.status == 401 {
+        refused += 1;
+        assert!(refused < 30, "tries are not counted");
+    }
+    assert!(refused >= 10, "{refused}");
+    // While they have to wait, the right one is not told from the wrong ones either.
+    let waits = get("/", &right).await;
+    assert_eq!(waits.status, 429);
+    assert!((1..=60).contains(&waits.header("retry-after").parse().unwrap()));
+}
+
+#[tokio::test]
+async fn others_are_let_near_only_where_there_is_a_password() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("calferry.toml");
+    let load = |toml: &str| {
+        std::fs::write(&path, toml).unwrap();
+        let state = ("state_dir", dir.path().join("state").to_str().unwrap().to_owned());
+        Settings::load(&Origin::File(path.clone()), &Given(vec![state]), &[])
+    };
+    let refused = load("[server]\nadmin_listen = \"0.0.0.0:0\"\n").unwrap_err().to_string();
+    assert!(refused.contains("server.admin_listen") && refused.contains("admin_password"), "{refused}");
+    let refused = load("[server]\nadmin_password = \"correct horse\"\n").unwrap_err().to_string();
+    assert!(refused.contains("server.admin_password") && !refused.contains("correct"), "{refused}");
+    let hash = Password::hash("correct horse").unwrap();
+    let open =
+        load(&format!("[server]\nlisten = \"127.0.0.1:0\"\nadmin_listen = \"0.0.0.0:0\"\nadmin_password = '{hash}'\n"))
+            .unwrap();
+    assert!(open.warnings.iter().any(|warning| warning.to_string().contains("not encrypted")), "{:?}", open.warnings);
+    assert!(!format!("{open:?}").contains("argon2"));
+    let app = App::start(open).await.unwrap();
+    let port = app.admin_listening().unwrap().port();
+    let reply = send(([127, 0, 0, 1], port).into(), request("GET", "/", &[])).await;
+    assert_eq!(reply.status, 401);
+}
+
+#[tokio::test]
+async fn a_day_of_fetches_is_a_picture_with_words() {
+    let (_upstream, program) = with_quarantine().await;
+    let day = program.source("work").await["day"].clone();
+    assert_eq!((&day["quarters_set_aside"], &day["quarters_failed"]), (&1.into(), &0.into()));
+    assert!(day["mean_latency_ms"].is_u64());
+    let page = program.admin("/?lang=en").await.text().to_owned();
+    assert!(
+        page.contains("aria-label=\"Fetches of the last 24 hours, by quarters of an hour: 0 well, 1 set aside"),
+        "{page}"
+    );
+    assert_eq!(page.matches("<path class=\"kept\"").count(), 1);
 }
 
 /// Ten thousand sources that nobody can reach, each with a feed.
