@@ -61,6 +61,10 @@ async fn with_quarantine() -> (Upstream, Program) {
     (upstream, program)
 }
 
+/// A source that nobody can reach, and its feed.
+const ANYTHING: &str =
+    "[fetch]\nallow_private = true\n[source.a]\nurl = \"http://127.0.0.1:9/a\"\n[feed.a]\nsources = [\"a\"]\n";
+
 const HERE: (&str, &str) = ("host", "127.0.0.1:9090");
 
 #[tokio::test]
@@ -212,7 +216,7 @@ async fn what_a_device_fetched_is_counted_for_it_and_outlives_a_reload() {
 #[tokio::test]
 async fn a_password_keeps_everybody_else_out_and_tries_are_counted() {
     let hash = Password::hash("correct horse").unwrap();
-    let toml = format!("[server]\nadmin_password = '{hash}'\n");
+    let toml = format!("{ANYTHING}[server]\nadmin_password = '{hash}'\n");
     let program = Program::start(&toml).await;
     let address = program.app.admin_listening().unwrap();
     let basic = |user: &str, password: &str| {
@@ -256,7 +260,7 @@ async fn others_are_let_near_only_where_there_is_a_password() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("calferry.toml");
     let load = |toml: &str| {
-        std::fs::write(&path, toml).unwrap();
+        std::fs::write(&path, format!("{ANYTHING}{toml}")).unwrap();
         let state = ("state_dir", dir.path().join("state").to_str().unwrap().to_owned());
         Settings::load(&Origin::File(path.clone()), &Given(vec![state]), &[])
     };
