@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
-use argon2::{Algorithm, Argon2, Params};
+use argon2::{Algorithm, Argon2, Params, Version};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
@@ -26,7 +26,7 @@ use super::caller::Peer;
 use super::limits::{Limits, Rates, network};
 
 /// Wrong passwords that a client may try in a minute.
-const TRIES: NonZeroU32 = NonZeroU32::new(10).unwrap();
+const TRIES: NonZeroU32 = NonZeroU32::MIN.saturating_add(9);
 /// Longest password that is looked at.
 const LONGEST: usize = 1024;
 /// Most memory that checking may take, in KiB. What asks for more was hardly meant.
@@ -47,7 +47,8 @@ impl Password {
     pub fn read(text: &str) -> Option<Self> {
         let hash = PasswordHash::new(text).ok()?;
         let fits = Params::try_from(&hash).is_ok_and(|params| params.m_cost() <= MEMORY && params.t_cost() <= 100);
-        let is_whole = hash.salt.is_some() && hash.hash.is_some();
+        let is_known = hash.version.is_none_or(|version| Version::try_from(version).is_ok());
+        let is_whole = is_known && hash.salt.is_some() && hash.hash.is_some();
         (fits && is_whole && hash.algorithm == Algorithm::Argon2id.ident()).then(|| Self(text.into()))
     }
 
