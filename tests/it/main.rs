@@ -14,6 +14,7 @@ mod kills;
 mod listeners;
 mod merged;
 mod model;
+mod page;
 mod reload;
 mod rule_table;
 mod secrets;
