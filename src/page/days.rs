@@ -152,7 +152,7 @@ fn event(row: &Row<'_>, day: NaiveDate, language: Language) -> Markup {
         li.event.off[instance.cancelled] {
             div.when { (when(row, day, language)) }
             div {
-                div {
+                div.name {
                     span.title { (title) }
                     @if instance.cancelled { span.tag { (language.say("cancelled")) } }
                     @if let Some((day, days)) = row.day {
