@@ -14,20 +14,23 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
+use crate::acme::Keeper;
 use crate::clock::Clock;
 use crate::feed::{Catalog, Feed, Key};
 use crate::http::{Admin, Clients, Directory, Front, FrontOptions, Handed, Listen, Listener, Metrics, Server};
 use crate::publisher::{FeedsByUpstream, Publisher, Served};
 use crate::refresh::{Bounds, Change, Plan, Refresher, Upstream};
-use crate::settings::{self, Settings};
+use crate::settings::{self, CertificateOrigin, Settings};
 use crate::source::{Client, Fetch, Reach, roots};
 use crate::store::{Access, Store, UpstreamId};
-use crate::tls::{CertificateError, Certificates, Files, Tls, expiry};
+use crate::tls::{CertificateError, Certificates, Files, Tls};
 
 pub use key::{load_key, prepare_state_dir};
 
 /// How often clients that have gone quiet are forgotten.
 const SWEEP_EVERY: Duration = Duration::from_secs(10);
+/// How often it is said that the certificate ends soon.
+const WARN_EVERY: Duration = Duration::from_hours(24);
 /// Connections to the private listener at once.
 const ADMIN_CONNECTIONS: usize = 64;
 /// How many tokens of a revoked device answer that they are gone.
@@ -79,6 +82,9 @@ impl App {
             Refresher::start(fetch, Arc::clone(&store), clock, bounds(&settings), tell, stop.clone());
         tasks.spawn(driving);
         let upstreams = refresher.adopt(plans(&settings, &key)).await?;
+        let certificates = Arc::new(Certificates::default());
+        let keeper = keeper(&settings, &store, &certificates, clock)?;
+        let tls = tls(&settings, &certificates, keeper.as_ref())?;
         let metrics = Arc::new(Metrics::default());
         let publisher = Arc::new(Publisher::new(store, refresher.clone(), clock, settings.edition_budget));
         let front = Arc::new(Front::new(
@@ -86,11 +92,10 @@ impl App {
             Arc::clone(&publisher),
             refresher.clone(),
             Arc::clone(&metrics),
+            Arc::clone(&certificates),
             clock,
             front_options(&settings),
         ));
-        let certificates = Arc::new(Certificates::default());
-        let tls = tls(&settings, &certificates, &metrics)?;
         let (listeners, admin_listener) = open_listeners(&settings.server).await?;
         let app = Self {
             listening: listeners.iter().filter_map(Listener::tcp).collect(),
@@ -108,6 +113,10 @@ impl App {
         };
         app.listen(listeners, admin_listener, tls.as_ref());
         app.look_after(publisher, changed);
+        if let Some(keeper) = keeper {
+            app.tasks.spawn(keeper.run(app.stop.clone()));
+        }
+        app.watch_certificate(clock);
         Ok(app)
     }
 
@@ -161,6 +170,24 @@ impl App {
         });
     }
 
+    /// Warns, once a day, when the end of the certificate is near: whoever renews it has failed to.
+    fn watch_certificate(&self, clock: Clock) {
+        if self.settings.server.tls.is_none() {
+            return;
+        }
+        let (certificates, stop) = (Arc::clone(&self.certificates), self.stop.clone());
+        self.tasks.spawn(async move {
+            let mut look = tokio::time::interval(WARN_EVERY);
+            while stop.run_until_cancelled(look.tick()).await.is_some() {
+                let near = certificates.validity().filter(|validity| validity.warning() <= clock.now());
+                if let Some(validity) = near {
+                    let until = validity.until;
+                    warn!(certificate.until = %until, "the certificate ends at {until}: whatever renews it has not done so");
+                }
+            }
+        });
+    }
+
     /// Puts other settings in force. Listeners and bounds keep theirs until a restart, which is said.
     ///
     /// # Errors
@@ -184,10 +211,11 @@ impl App {
         Ok(())
     }
 
-    /// Reads the certificate again, if there is one. One that cannot be used leaves the one in force as it is.
+    /// Reads the certificate again, if it is in files. One that cannot be used leaves the one in force as it is.
     pub fn renew_certificate(&self) {
         let Some(tls) = &self.settings.server.tls else { return };
-        if let Err(cause) = install(&tls.files, &self.certificates, &self.metrics) {
+        let CertificateOrigin::Files(files) = &tls.origin else { return };
+        if let Err(cause) = install(files, &self.certificates) {
             error!(error = format!("{cause:#}"), "the certificate is refused; the one before stays in force");
         }
     }
@@ -239,17 +267,32 @@ fn without_contents(settings: Settings) -> Settings {
     Settings { sources: Vec::new(), feeds: Vec::new(), ..settings }
 }
 
-fn tls(settings: &Settings, certificates: &Arc<Certificates>, metrics: &Metrics) -> anyhow::Result<Option<Tls>> {
-    let Some(tls) = &settings.server.tls else { return Ok(None) };
-    install(&tls.files, certificates, metrics).context("server.tls")?;
-    let tls = Tls::new(Arc::clone(certificates), tls.client_ca.as_deref()).context("server.tls.client_ca")?;
-    Ok(Some(tls))
+fn keeper(
+    settings: &Settings,
+    store: &Arc<Store>,
+    certificates: &Arc<Certificates>,
+    clock: Clock,
+) -> anyhow::Result<Option<Keeper>> {
+    let origin = settings.server.tls.as_ref().map(|tls| &tls.origin);
+    let Some(CertificateOrigin::Acme(options)) = origin else { return Ok(None) };
+    let keeper = Keeper::open(options.clone(), Arc::clone(store), Arc::clone(certificates), clock);
+    keeper.map(Some).context("server.acme")
 }
 
-fn install(files: &Files, certificates: &Certificates, metrics: &Metrics) -> Result<(), CertificateError> {
-    let certificate = files.read()?;
-    metrics.certificate_holds_until(expiry(&certificate).unwrap_or_default());
-    certificates.install(certificate);
+fn tls(settings: &Settings, certificates: &Arc<Certificates>, keeper: Option<&Keeper>) -> anyhow::Result<Option<Tls>> {
+    let Some(tls) = &settings.server.tls else { return Ok(None) };
+    if let CertificateOrigin::Files(files) = &tls.origin {
+        install(files, certificates).context("server.tls")?;
+    }
+    let tls = Tls::new(Arc::clone(certificates), tls.client_ca.as_deref()).context("server.tls.client_ca")?;
+    Ok(Some(match keeper {
+        Some(keeper) => tls.answering(keeper.challenges()),
+        None => tls,
+    }))
+}
+
+fn install(files: &Files, certificates: &Certificates) -> Result<(), CertificateError> {
+    certificates.install(files.read()?);
     Ok(())
 }
 

@@ -10,7 +10,7 @@ pub struct Timestamp(u64);
 
 impl Timestamp {
     /// From seconds since 1970.
-    pub fn from_secs(secs: u64) -> Self {
+    pub const fn from_secs(secs: u64) -> Self {
         Self(secs)
     }
 

@@ -18,6 +18,7 @@ use crate::clock::{Clock, Timestamp};
 use crate::feed::{Catalog, Found};
 use crate::publisher::{FeedsByUpstream, Published, Publisher, Served};
 use crate::refresh::{Refresher, Upstream};
+use crate::tls::Certificates;
 
 /// How soon a client may come back for a feed that has no copy; no sooner is its source asked again for a client's sake.
 const RETRY_WITHOUT_COPY: Duration = crate::refresh::WAKE_AFTER;
@@ -53,6 +54,7 @@ pub struct Front {
     pub(super) publisher: Arc<Publisher>,
     pub(super) refresher: Refresher,
     pub(super) metrics: Arc<Metrics>,
+    pub(super) certificates: Arc<Certificates>,
     pub(super) clock: Clock,
     limits: Limits,
     options: FrontOptions,
@@ -73,11 +75,13 @@ impl Front {
         publisher: Arc<Publisher>,
         refresher: Refresher,
         metrics: Arc<Metrics>,
+        certificates: Arc<Certificates>,
         clock: Clock,
         options: FrontOptions,
     ) -> Self {
         let limits = Limits::new(options.rates);
-        Self { directory: ArcSwap::from_pointee(directory), publisher, refresher, metrics, clock, limits, options }
+        let directory = ArcSwap::from_pointee(directory);
+        Self { directory, publisher, refresher, metrics, certificates, clock, limits, options }
     }
 
     /// Puts another catalog in force. Requests under way keep the one they began with.
