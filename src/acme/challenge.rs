@@ -2,9 +2,10 @@
 //! the account's key (RFC 8737 §3): made for that name alone, signed by itself, with the digest of the key authorization.
 
 use rcgen::{CertificateParams, CustomExtension, KeyPair};
+use rustls::crypto::aws_lc_rs;
 use rustls::sign::CertifiedKey;
 
-use super::issued::certified;
+use super::issued::pkcs8;
 use super::trouble::Trouble;
 
 /// The proof for `name`; `digest` is the SHA-256 of the key authorization (RFC 8555 §8.1).
@@ -16,7 +17,9 @@ pub(super) fn proof(name: &str, digest: &[u8]) -> Result<CertifiedKey, Trouble> 
         Ok((params.self_signed(&key)?, key))
     };
     let (certificate, key) = made().map_err(|error: rcgen::Error| Trouble::Own(error.into()))?;
-    certified(vec![certificate.der().clone()], &key.serialize_der()).map_err(|error| Trouble::Own(error.into()))
+    // Whether the two go together cannot be judged: the extension is critical, and known to ACME only.
+    let key = aws_lc_rs::default_provider().key_provider.load_private_key(pkcs8(&key.serialize_der()));
+    Ok(CertifiedKey::new(vec![certificate.der().clone()], key.map_err(|error| Trouble::Own(error.into()))?))
 }
 
 #[cfg(test)]

@@ -56,9 +56,13 @@ pub(super) fn judge(issued: &Issued, now: Timestamp) -> Result<(CertifiedKey, Va
 }
 
 /// `chain` with its private key, in PKCS #8, if they go together.
-pub(super) fn certified(chain: Vec<CertificateDer<'static>>, key: &[u8]) -> Result<CertifiedKey, rustls::Error> {
-    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key).clone_key());
-    CertifiedKey::from_der(chain, key, &aws_lc_rs::default_provider())
+fn certified(chain: Vec<CertificateDer<'static>>, key: &[u8]) -> Result<CertifiedKey, rustls::Error> {
+    CertifiedKey::from_der(chain, pkcs8(key), &aws_lc_rs::default_provider())
+}
+
+/// A private key in PKCS #8, DER.
+pub(super) fn pkcs8(key: &[u8]) -> PrivateKeyDer<'static> {
+    PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key).clone_key())
 }
 
 #[cfg(test)]

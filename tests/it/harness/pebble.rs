@@ -245,11 +245,6 @@ impl Pebble {
         self.log.lock().unwrap().matches("orders in the db").count()
     }
 
-    /// Whether it has said `words`.
-    pub(crate) fn has_said(&self, words: &str) -> bool {
-        self.log.lock().unwrap().contains(words)
-    }
-
     /// What its certificates are judged by.
     pub(crate) async fn root(&self) -> CertificateDer<'static> {
         let own = CertificateDer::from_pem_file(self.ca_file()).unwrap();
