@@ -1,5 +1,6 @@
 //! Builds all parts from settings, in the order in which they need one another, and owns every task until the end.
 
+mod certificate;
 mod key;
 
 use std::collections::HashMap;
@@ -14,7 +15,6 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
-use crate::acme::Keeper;
 use crate::clock::Clock;
 use crate::feed::{Catalog, Feed, Key};
 use crate::http::{Admin, Clients, Directory, Front, FrontOptions, Handed, Listen, Listener, Metrics, Server};
@@ -23,14 +23,12 @@ use crate::refresh::{Bounds, Change, Plan, Refresher, Upstream};
 use crate::settings::{self, CertificateOrigin, Settings};
 use crate::source::{Client, Fetch, Reach, roots};
 use crate::store::{Access, Store, UpstreamId};
-use crate::tls::{CertificateError, Certificates, Files, Tls};
+use crate::tls::{Certificates, Tls};
 
 pub use key::{load_key, prepare_state_dir};
 
 /// How often clients that have gone quiet are forgotten.
 const SWEEP_EVERY: Duration = Duration::from_secs(10);
-/// How often it is said that the certificate ends soon.
-const WARN_EVERY: Duration = Duration::from_hours(24);
 /// Connections to the private listener at once.
 const ADMIN_CONNECTIONS: usize = 64;
 /// How many tokens of a revoked device answer that they are gone.
@@ -83,8 +81,8 @@ impl App {
         tasks.spawn(driving);
         let upstreams = refresher.adopt(plans(&settings, &key)).await?;
         let certificates = Arc::new(Certificates::default());
-        let keeper = keeper(&settings, &store, &certificates, clock)?;
-        let tls = tls(&settings, &certificates, keeper.as_ref())?;
+        let keeper = certificate::keeper(&settings, &store, &certificates, clock)?;
+        let tls = certificate::tls(&settings, &certificates, keeper.as_ref())?;
         let metrics = Arc::new(Metrics::default());
         let publisher = Arc::new(Publisher::new(store, refresher.clone(), clock, settings.edition_budget));
         let front = Arc::new(Front::new(
@@ -116,7 +114,9 @@ impl App {
         if let Some(keeper) = keeper {
             app.tasks.spawn(keeper.run(app.stop.clone()));
         }
-        app.watch_certificate(clock);
+        if app.settings.server.tls.is_some() {
+            app.tasks.spawn(certificate::warn_of_its_end(Arc::clone(&app.certificates), clock, app.stop.clone()));
+        }
         Ok(app)
     }
 
@@ -170,24 +170,6 @@ impl App {
         });
     }
 
-    /// Warns, once a day, when the end of the certificate is near: whoever renews it has failed to.
-    fn watch_certificate(&self, clock: Clock) {
-        if self.settings.server.tls.is_none() {
-            return;
-        }
-        let (certificates, stop) = (Arc::clone(&self.certificates), self.stop.clone());
-        self.tasks.spawn(async move {
-            let mut look = tokio::time::interval(WARN_EVERY);
-            while stop.run_until_cancelled(look.tick()).await.is_some() {
-                let near = certificates.validity().filter(|validity| validity.warning() <= clock.now());
-                if let Some(validity) = near {
-                    let until = validity.until;
-                    warn!(certificate.until = %until, "the certificate ends at {until}: whatever renews it has not done so");
-                }
-            }
-        });
-    }
-
     /// Puts other settings in force. Listeners and bounds keep theirs until a restart, which is said.
     ///
     /// # Errors
@@ -215,7 +197,7 @@ impl App {
     pub fn renew_certificate(&self) {
         let Some(tls) = &self.settings.server.tls else { return };
         let CertificateOrigin::Files(files) = &tls.origin else { return };
-        if let Err(cause) = install(files, &self.certificates) {
+        if let Err(cause) = certificate::install(files, &self.certificates) {
             error!(error = format!("{cause:#}"), "the certificate is refused; the one before stays in force");
         }
     }
@@ -265,35 +247,6 @@ impl App {
 
 fn without_contents(settings: Settings) -> Settings {
     Settings { sources: Vec::new(), feeds: Vec::new(), ..settings }
-}
-
-fn keeper(
-    settings: &Settings,
-    store: &Arc<Store>,
-    certificates: &Arc<Certificates>,
-    clock: Clock,
-) -> anyhow::Result<Option<Keeper>> {
-    let origin = settings.server.tls.as_ref().map(|tls| &tls.origin);
-    let Some(CertificateOrigin::Acme(options)) = origin else { return Ok(None) };
-    let keeper = Keeper::open(options.clone(), Arc::clone(store), Arc::clone(certificates), clock);
-    keeper.map(Some).context("server.acme")
-}
-
-fn tls(settings: &Settings, certificates: &Arc<Certificates>, keeper: Option<&Keeper>) -> anyhow::Result<Option<Tls>> {
-    let Some(tls) = &settings.server.tls else { return Ok(None) };
-    if let CertificateOrigin::Files(files) = &tls.origin {
-        install(files, certificates).context("server.tls")?;
-    }
-    let tls = Tls::new(Arc::clone(certificates), tls.client_ca.as_deref()).context("server.tls.client_ca")?;
-    Ok(Some(match keeper {
-        Some(keeper) => tls.answering(keeper.challenges()),
-        None => tls,
-    }))
-}
-
-fn install(files: &Files, certificates: &Certificates) -> Result<(), CertificateError> {
-    certificates.install(files.read()?);
-    Ok(())
 }
 
 async fn open_listeners(server: &settings::Server) -> anyhow::Result<(Vec<Listener>, Option<Listener>)> {

@@ -42,7 +42,7 @@ impl Validity {
     /// When its end is near enough to be warned of.
     pub fn warning(self) -> Timestamp {
         let length = self.length();
-        self.from + (length - WARNED_BEFORE.min(length / WARNED_SHARE))
+        self.from + length.saturating_sub(WARNED_BEFORE.min(length / WARNED_SHARE))
     }
 }
 
