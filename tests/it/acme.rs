@@ -1,18 +1,24 @@
 //! Certificates by ACME, from a real authority.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::path::Path;
+use std::process::Stdio;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD_NO_PAD as STANDARD, URL_SAFE_NO_PAD as URL_SAFE};
 use calferry::clock::{Clock, Timestamp};
+use rcgen::{CertificateParams, KeyPair};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
 use serde_json::Value;
 use tempfile::TempDir;
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::net::TcpStream;
+use tokio::process::{Child, Command};
 use tokio_rustls::TlsConnector;
 
 use super::harness::eventually;
@@ -78,6 +84,11 @@ async fn the_first_certificate_is_ordered_and_served_over_both_versions_of_http(
     let two = connect(&trusting(root, "h2", None), program.address()).await.unwrap();
     assert_eq!(two.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
     assert_eq!(pebble.orders(), 1);
+    assert_eq!(
+        shown(program.address(), "cal.example.com", &["acme-tls/1"]).await,
+        None,
+        "no check is awaited any more"
+    );
 
     let status = eventually_waits(&program).await;
     let (until, next) = (time(&status["until"]), time(&status["next_try"]));
@@ -201,6 +212,81 @@ async fn the_answer_to_a_check_is_shown_to_the_authority_alone() {
         assert_eq!(shown(to, name, alpn).await, None, "{alpn:?}");
     }
     assert_eq!(shown(to, "other.example.com", &["acme-tls/1"]).await, None);
+}
+
+/// The program as it is started, in `dir`, with everything it has to say; and where it serves.
+async fn talkative(dir: &Path, settings: &str) -> (Child, Arc<Mutex<String>>, SocketAddr) {
+    let toml = format!(
+        "state_dir = \"{}\"\npublic_url = \"https://cal.example.com\"\n{settings}{FEED}",
+        dir.join("state").display()
+    );
+    std::fs::write(dir.join("calferry.toml"), toml).unwrap();
+    let mut program = Command::new(env!("CARGO_BIN_EXE_calferry"))
+        .args(["serve", "--log", "trace", "--listen", "127.0.0.1:0", "--config"])
+        .arg(dir.join("calferry.toml"))
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let log = Arc::new(Mutex::new(String::new()));
+    let (mut lines, logging) = (BufReader::new(program.stderr.take().unwrap()).lines(), Arc::clone(&log));
+    tokio::spawn(async move {
+        while let Ok(Some(line)) = lines.next_line().await {
+            logging.lock().unwrap().push_str(&format!("{line}\n"));
+        }
+    });
+    let mut address = None;
+    eventually("the address", async || {
+        let log = log.lock().unwrap();
+        address = log.split("serving on ").nth(1).and_then(|at| at.split_whitespace().next()?.parse().ok());
+        address.is_some()
+    })
+    .await;
+    (program, log, address.unwrap())
+}
+
+#[tokio::test]
+async fn the_log_tells_each_step_once_and_never_a_key() {
+    let pebble = Pebble::start().await;
+    let dir = tempfile::tempdir().unwrap();
+    let (mut program, log, address) = talkative(dir.path(), &pebble.settings(NAME)).await;
+    let count = |words: &str| log.lock().unwrap().matches(words).count();
+    for _ in 0..3 {
+        assert_eq!(shown(address, "cal.example.com", &["h2"]).await, None);
+    }
+    pebble.door.lead_to(address);
+    eventually("the certificate", async || count("there is a new certificate for cal.example.com") == 1).await;
+    assert_eq!(count("a client was turned away: there is no certificate yet"), 1);
+    program.kill().await.unwrap();
+
+    let database = rusqlite::Connection::open(dir.path().join("state/calferry.db")).unwrap();
+    let read = |query| database.query_row(query, [], |row| row.get::<_, Vec<u8>>(0)).unwrap();
+    let account: Value = serde_json::from_slice(&read("SELECT credentials FROM acme_account")).unwrap();
+    let key = read("SELECT key FROM acme_certificate");
+    let log = log.lock().unwrap();
+    // As text, as a list of bytes, and in hexadecimal digits.
+    let list = format!("{key:?}");
+    let hex: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
+    for secret in [account["key_pkcs8"].as_str().unwrap(), &STANDARD.encode(&key), &URL_SAFE.encode(&key), &list, &hex]
+    {
+        // The first bytes of all keys of one kind are the same.
+        assert!(!log.contains(&secret[secret.len() - 40..]), "the log holds a key");
+    }
+}
+
+#[tokio::test]
+async fn the_end_of_a_certificate_that_nobody_renews_is_warned_of() {
+    let dir = tempfile::tempdir().unwrap();
+    let key = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::new(vec!["cal.example.com".to_owned()]).unwrap();
+    params.not_after = (now() + DAY * 10).system_time().into();
+    params.not_before = rcgen::date_time_ymd(2026, 1, 1);
+    std::fs::write(dir.path().join("chain.pem"), params.self_signed(&key).unwrap().pem()).unwrap();
+    std::fs::write(dir.path().join("key.pem"), key.serialize_pem()).unwrap();
+    let (_program, log, _) =
+        talkative(dir.path(), "[server.tls]\ncertificate = \"chain.pem\"\nkey = \"key.pem\"\n").await;
+    eventually("the warning", async || log.lock().unwrap().contains("the certificate ends at ")).await;
 }
 
 #[tokio::test]
