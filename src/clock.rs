@@ -1,4 +1,5 @@
-//! Time, in one place. Decisions get `now` as an argument; only `app`, `refresh`, `publisher` and `http` hold a clock.
+//! Time, in one place. Decisions get `now` as an argument; only `acme`, `app`, `refresh`,
+//! `publisher` and `http` hold a clock.
 
 use std::fmt;
 use std::ops::Add;
