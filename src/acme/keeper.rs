@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use instant_acme::Order;
+use rustls::sign::CertifiedKey;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
@@ -13,12 +14,12 @@ use super::account::{account, forget, on_store};
 use super::client::Client;
 use super::issued::{judge, read};
 use super::order::{begin, complete};
-use super::schedule::{Ending, Held, due, pause};
+use super::schedule::{Ending, Held, Try, due};
 use super::trouble::Trouble;
 use crate::clock::{Clock, Timestamp};
 use crate::source::roots;
 use crate::store::{Issued, Setback, Store, StoreError, Subject};
-use crate::tls::{Certificates, Challenges, Outlook};
+use crate::tls::{Certificates, Challenges, Outlook, Validity};
 
 /// How often the clock is looked at while nothing is due: it may have been set, or the machine have slept.
 const LOOK_EVERY: Duration = Duration::from_hours(1);
@@ -101,13 +102,15 @@ impl Keeper {
     /// A certificate for other names, or of another authority, is shown until there is the one that is wanted.
     fn take_up(&mut self, issued: &Issued) {
         match read(issued) {
-            Ok((certificate, validity)) => {
-                self.certificates.install(certificate);
-                if issued.subject == self.subject {
-                    self.held = Some(Held { validity, ordered_at: issued.ordered_at });
-                }
-            }
+            Ok((certificate, validity)) => self.show(issued, certificate, validity),
             Err(error) => error!(%error, "the certificate that was kept cannot be used, and another one is ordered"),
+        }
+    }
+
+    fn show(&mut self, issued: &Issued, certificate: CertifiedKey, validity: Validity) {
+        self.certificates.install(certificate);
+        if issued.subject == self.subject {
+            self.held = Some(Held { validity, ordered_at: issued.ordered_at });
         }
     }
 
@@ -137,22 +140,23 @@ impl Keeper {
     /// One try. It is written down before it is made: a program that is killed again and again in the middle of it must
     /// not ask again and again.
     async fn try_once(&mut self, now: Timestamp) {
-        let failures = self.setback.as_ref().map_or(0, |setback| setback.failures).saturating_add(1);
-        let interrupted = "calferry ended before the order did".to_owned();
-        if let Err(cause) = self.note(failures, now, Ending::Interrupted, interrupted).await {
+        let this = Try::after(self.setback.as_ref(), now);
+        if let Err(cause) = self.note(this, Ending::Interrupted, "calferry ended before the order did".into()).await {
             let words = format!("the state folder cannot be written, so nothing is ordered: {cause}");
-            self.setback = Some(Setback { failures, tried_at: now, next_at: now + LOOK_EVERY, words: words.clone() });
-            return error!("{words}");
+            error!("{words}");
+            // Not on the disk, but in force.
+            self.setback = Some(this.setback(Ending::Refused, words, now, None, fastrand::f64()));
+            return;
         }
         let tried = tokio::time::timeout(DEADLINE, self.obtain()).await;
         match tried.unwrap_or_else(|_| Err((Ending::Refused, Trouble::Undecided(DEADLINE.as_secs() / 60)))) {
-            Ok(issued) => self.put_in_force(&issued).await,
-            Err((ending, trouble)) => self.tell(failures, now, ending, &trouble).await,
+            Ok((issued, certificate, validity)) => self.put_in_force(issued, certificate, validity).await,
+            Err((ending, trouble)) => self.tell(this, ending, &trouble).await,
         }
     }
 
     /// Asks the authority. An account that it does not know any more is replaced, once.
-    async fn obtain(&self) -> Result<Issued, (Ending, Trouble)> {
+    async fn obtain(&self) -> Result<(Issued, CertifiedKey, Validity), (Ending, Trouble)> {
         let order = match self.begin().await {
             Err(trouble) if trouble.account_is_gone() => {
                 warn!("the authority does not know the account any more; a new one is made");
@@ -168,8 +172,8 @@ impl Keeper {
         let refused = |trouble| (Ending::Refused, trouble);
         let (chain, key) = complete(order, &self.options.domains, &self.challenges).await.map_err(refused)?;
         let issued = Issued { subject: self.subject.clone(), chain, key, ordered_at: self.clock.now() };
-        judge(&issued, self.clock.now()).map_err(|error| refused(error.into()))?;
-        Ok(issued)
+        let (certificate, validity) = judge(&issued, self.clock.now()).map_err(|error| refused(error.into()))?;
+        Ok((issued, certificate, validity))
     }
 
     async fn begin(&self) -> Result<Order, Trouble> {
@@ -177,47 +181,39 @@ impl Keeper {
         begin(&account, &self.options.domains).await
     }
 
-    async fn put_in_force(&mut self, issued: &Issued) {
+    async fn put_in_force(&mut self, issued: Issued, certificate: CertifiedKey, validity: Validity) {
         self.setback = None;
-        self.take_up(issued);
-        let until = self.held.map(|held| held.validity.until);
+        self.show(&issued, certificate, validity);
+        let until = validity.until;
         info!(
             certificate.domains = self.subject.domains,
-            certificate.until = until.map(tracing::field::display),
-            "there is a new certificate for {}",
+            certificate.until = %until,
+            "there is a new certificate for {}, until {until}",
             self.subject.domains
         );
-        let kept = issued.clone();
-        if let Err(cause) = on_store(&self.store, move |store| store.keep_issued(&kept)).await {
+        if let Err(cause) = on_store(&self.store, move |store| store.keep_issued(&issued)).await {
             error!(error = %cause, "the new certificate is in force, and could not be stored: a restart orders another one");
         }
     }
 
-    async fn tell(&mut self, failures: u32, tried_at: Timestamp, ending: Ending, trouble: &Trouble) {
+    async fn tell(&mut self, this: Try, ending: Ending, trouble: &Trouble) {
         let words = format!("no certificate from {}: {trouble}", self.subject.directory);
-        if let Err(cause) = self.note(failures, tried_at, ending, words.clone()).await {
+        if let Err(cause) = self.note(this, ending, words.clone()).await {
             error!(error = %cause, "what became of the order could not be stored");
         }
-        let next = self.setback.as_ref().map_or(tried_at, |setback| setback.next_at);
+        let (failures, next) = self.setback.as_ref().map_or((0, this.at), |noted| (noted.failures, noted.next_at));
         let until = self.certificates.validity().map(|validity| validity.until);
         // While there is one that holds, nobody has noticed yet.
         if until.is_some_and(|until| until > self.clock.now()) {
             warn!(failures, "{words}. The one in force holds; the next try is at {next}");
         } else {
-            error!(failures, "{words}. Clients are turned away; the next try is at {next}");
+            error!(failures, "{words}. There is none in force that holds; the next try is at {next}");
         }
     }
 
-    /// Writes down that the `failures`th try in a row, begun at `tried_at`, gave nothing.
-    async fn note(
-        &mut self,
-        failures: u32,
-        tried_at: Timestamp,
-        ending: Ending,
-        words: String,
-    ) -> Result<(), StoreError> {
-        let next_at = self.clock.now() + pause(ending, failures, self.client.take_asked(), fastrand::f64());
-        let setback = Setback { failures, tried_at, next_at, words };
+    /// Writes down that a try gave nothing.
+    async fn note(&mut self, this: Try, ending: Ending, words: String) -> Result<(), StoreError> {
+        let setback = this.setback(ending, words, self.clock.now(), self.client.take_asked(), fastrand::f64());
         self.setback = Some(setback.clone());
         let subject = self.subject.clone();
         on_store(&self.store, move |store| store.keep_setback(&subject, &setback)).await

@@ -52,9 +52,45 @@ pub(super) fn due(held: Option<Held>, setback: Option<&Setback>, now: Timestamp)
     wanted.max(allowed)
 }
 
-/// How long to wait after the `failures`th try in a row that gave nothing. `asked` is what the authority asked for;
+/// A try, counted among those in a row that gave nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Try {
+    pub(super) at: Timestamp,
+    /// How many there were, this one included.
+    pub(super) failures: u32,
+    /// How many of them the authority has counted: a week without a network is no reason to wait a day when there is one.
+    pub(super) refusals: u32,
+}
+
+impl Try {
+    /// The one that comes after `before`, at `now`. As long as nobody knows better, the authority has counted it.
+    pub(super) fn after(before: Option<&Setback>, now: Timestamp) -> Self {
+        let count = |count: fn(&Setback) -> u32| before.map_or(0, count).saturating_add(1);
+        Self { at: now, failures: count(|before| before.failures), refusals: count(|before| before.refusals) }
+    }
+
+    /// What is noted of it if it ends like this, at `now`. `asked` is how long the authority asked to be left alone, and
+    /// `chance`, from 0 to 1, spreads programs that failed at the same time.
+    pub(super) fn setback(
+        self,
+        ending: Ending,
+        words: String,
+        now: Timestamp,
+        asked: Option<Duration>,
+        chance: f64,
+    ) -> Setback {
+        let (refusals, count) = match ending {
+            Ending::Unreached => (self.refusals - 1, self.failures),
+            Ending::Refused | Ending::Interrupted => (self.refusals, self.refusals),
+        };
+        let next_at = now + pause(ending, count, asked, chance);
+        Setback { failures: self.failures, refusals, tried_at: self.at, next_at, words }
+    }
+}
+
+/// How long to wait after the `failures`th try in a row that ended like this. `asked` is what the authority asked for;
 /// `chance`, from 0 to 1, spreads programs that failed at the same time.
-pub(super) fn pause(ending: Ending, failures: u32, asked: Option<Duration>, chance: f64) -> Duration {
+fn pause(ending: Ending, failures: u32, asked: Option<Duration>, chance: f64) -> Duration {
     let (first, longest) = match ending {
         Ending::Interrupted => (FIRST_PAUSE_INTERRUPTED, LONGEST_PAUSE),
         Ending::Unreached => (FIRST_PAUSE_UNREACHED, FIRST_PAUSE),
@@ -81,7 +117,7 @@ mod tests {
     }
 
     fn setback(next: Duration) -> Setback {
-        Setback { failures: 1, tried_at: start(), next_at: start() + next, words: String::new() }
+        Setback { failures: 1, refusals: 1, tried_at: start(), next_at: start() + next, words: String::new() }
     }
 
     #[test]
@@ -122,6 +158,20 @@ mod tests {
         let minutes = |failures| pause(Ending::Unreached, failures, None, 0.0).as_secs() / 60;
         assert_eq!([1, 2, 3, 6, 7, 100].map(minutes), [1, 2, 4, 32, 60, 60]);
         assert_eq!(pause(Ending::Interrupted, 1, None, 0.0), Duration::from_mins(15));
+    }
+
+    #[test]
+    fn tries_that_did_not_reach_the_authority_do_not_make_it_wait_longer() {
+        let mut last = None;
+        let mut step = |ending| {
+            let noted = Try::after(last.as_ref(), start()).setback(ending, String::new(), start(), None, 0.0);
+            let minutes = noted.next_at.since(start()).as_secs() / 60;
+            last = Some(noted);
+            minutes
+        };
+        let ends = [Ending::Unreached, Ending::Unreached, Ending::Refused, Ending::Unreached, Ending::Refused];
+        assert_eq!(ends.map(&mut step), [1, 2, 60, 8, 120]);
+        assert_eq!(last.map(|noted| (noted.failures, noted.refusals)), Some((5, 2)));
     }
 
     #[test]

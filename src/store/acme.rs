@@ -64,6 +64,8 @@ pub struct Issued {
 pub struct Setback {
     /// How many in a row.
     pub failures: u32,
+    /// How many of them the authority has counted, too.
+    pub refusals: u32,
     /// When the latest was begun.
     pub tried_at: Timestamp,
     /// When the next may be.
@@ -147,11 +149,17 @@ impl Store {
     /// If the database cannot be read.
     pub fn setback(&self, subject: &Subject) -> Result<Option<Setback>, StoreError> {
         let read = |row: &Row<'_>| {
-            Ok(Setback { failures: row.get(0)?, tried_at: time(row, 1)?, next_at: time(row, 2)?, words: row.get(3)? })
+            Ok(Setback {
+                failures: row.get(0)?,
+                refusals: row.get(1)?,
+                tried_at: time(row, 2)?,
+                next_at: time(row, 3)?,
+                words: row.get(4)?,
+            })
         };
         Ok(locked(&self.reader)
             .prepare_cached(
-                "SELECT failures, tried_at, next_at, words FROM acme_setback WHERE directory = ? AND domains = ?",
+                "SELECT failures, refusals, tried_at, next_at, words FROM acme_setback WHERE directory = ? AND domains = ?",
             )?
             .query_row([&subject.directory, &subject.domains], read)
             .optional()?)
@@ -164,13 +172,14 @@ impl Store {
     pub fn keep_setback(&self, subject: &Subject, setback: &Setback) -> Result<(), StoreError> {
         locked(&self.writer)
             .prepare_cached(
-                "INSERT OR REPLACE INTO acme_setback (directory, domains, failures, tried_at, next_at, words)
-                 VALUES (?, ?, ?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO acme_setback (directory, domains, failures, refusals, tried_at, next_at, words)
+                 VALUES (?, ?, ?, ?, ?, ?, ?)",
             )?
             .execute(params![
                 subject.directory,
                 subject.domains,
                 setback.failures,
+                setback.refusals,
                 setback.tried_at.as_secs(),
                 setback.next_at.as_secs(),
                 setback.words,

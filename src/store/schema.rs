@@ -41,8 +41,8 @@ const ACME: &str = "
         ordered_at INTEGER NOT NULL, PRIMARY KEY (directory, domains)
     ) STRICT;
     CREATE TABLE acme_setback (
-        directory TEXT NOT NULL, domains TEXT NOT NULL, failures INTEGER NOT NULL, tried_at INTEGER NOT NULL,
-        next_at INTEGER NOT NULL, words TEXT NOT NULL, PRIMARY KEY (directory, domains)
+        directory TEXT NOT NULL, domains TEXT NOT NULL, failures INTEGER NOT NULL,
+        refusals INTEGER NOT NULL, tried_at INTEGER NOT NULL, next_at INTEGER NOT NULL, words TEXT NOT NULL, PRIMARY KEY (directory, domains)
     ) STRICT;
 ";
 

@@ -159,7 +159,7 @@ fn issued(domains: &str, key: &[u8]) -> Issued {
 fn a_new_certificate_takes_the_place_of_any_other_and_ends_the_setbacks_on_its_way() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(dir.path(), Access::Serve).unwrap();
-    let setback = Setback { failures: 2, tried_at: at(1), next_at: at(9), words: "no".into() };
+    let setback = Setback { failures: 2, refusals: 1, tried_at: at(1), next_at: at(9), words: "no".into() };
     for domains in ["a.example", "b.example"] {
         store.keep_setback(&subject(domains), &setback).unwrap();
     }

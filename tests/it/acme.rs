@@ -267,7 +267,7 @@ async fn the_log_tells_each_step_once_and_never_a_key() {
     let log = log.lock().unwrap();
     // As text, as a list of bytes, and in hexadecimal digits.
     let list = format!("{key:?}");
-    let hex: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = key.iter().fold(String::new(), |digits, byte| format!("{digits}{byte:02x}"));
     for secret in [account["key_pkcs8"].as_str().unwrap(), &STANDARD.encode(&key), &URL_SAFE.encode(&key), &list, &hex]
     {
         // The first bytes of all keys of one kind are the same.
@@ -411,6 +411,16 @@ async fn other_names_are_ordered_at_once_and_the_old_certificate_is_shown_until_
     let (_, after) = x509_parser::parse_x509_certificate(&after).unwrap();
     assert_eq!(after.subject_alternative_name().unwrap().unwrap().value.general_names.len(), 2);
     assert_eq!(pebble.orders(), 2);
+}
+
+#[tokio::test]
+async fn a_certificate_that_is_over_when_it_comes_is_not_taken() {
+    let pebble = Pebble::start().await;
+    let clock = Clock::simulated(now() + DAY * 40);
+    let program = program(tempfile::tempdir().unwrap(), &pebble, &pebble.settings(NAME), clock).await;
+    let told = eventually_waits(&program).await;
+    assert!(words(&told).contains("was not taken: it ended at "), "{told}");
+    assert_eq!(told["until"], Value::Null);
 }
 
 /// The program, and an authority that answers `act` when it is asked for its directory.

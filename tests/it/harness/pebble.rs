@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
@@ -163,9 +164,16 @@ pub(crate) struct Pebble {
     log: Arc<Mutex<String>>,
 }
 
-/// A port that nobody listens on.
+/// A port that nobody listens on, and that the system gives to nobody who asks for any.
 fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let first = u16::try_from(std::process::id() % 100).unwrap() * 100;
+    loop {
+        let port = 20_000 + (first + NEXT.fetch_add(1, Ordering::Relaxed)) % 10_000;
+        if std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 impl Pebble {
@@ -186,7 +194,10 @@ impl Pebble {
 
     /// Runs it, as new: it remembers nothing of an earlier run. It refuses `bad_nonces` of a hundred good nonces.
     pub(crate) async fn run(&mut self, bad_nonces: u8) {
-        self.running = None;
+        if let Some((mut child, _)) = self.running.take() {
+            // Its ports are free when it is gone.
+            child.kill().await.unwrap();
+        }
         self.log.lock().unwrap().clear();
         let config = serde_json::json!({ "pebble": {
             "listenAddress": format!("127.0.0.1:{}", self.port),
