@@ -14,6 +14,7 @@
 //! | `order` | one order, from the names to the certificate |
 //! | `challenge` | what is shown when the authority checks a name |
 //! | `issued` | from what is stored to what can be shown |
+//! | `records` | the store, for calls that nothing cuts off |
 //! | `client` | HTTPS to the authority, under deadlines |
 //! | `trouble` | what went wrong, in words, and what to do |
 
@@ -23,6 +24,7 @@ mod client;
 mod issued;
 mod keeper;
 mod order;
+mod records;
 mod schedule;
 mod trouble;
 

@@ -10,10 +10,11 @@ use rustls::sign::CertifiedKey;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use super::account::{account, forget, on_store};
+use super::account::{account, forget};
 use super::client::Client;
 use super::issued::{judge, read};
 use super::order::{begin, complete};
+use super::records::Records;
 use super::schedule::{Ending, Held, Try, due};
 use super::trouble::Trouble;
 use crate::clock::{Clock, Timestamp};
@@ -55,7 +56,7 @@ pub enum Unready {
 pub struct Keeper {
     options: Options,
     subject: Subject,
-    store: Arc<Store>,
+    records: Records,
     clock: Clock,
     certificates: Arc<Certificates>,
     challenges: Arc<Challenges>,
@@ -81,8 +82,9 @@ impl Keeper {
         let subject = Subject { directory: options.directory.clone(), domains: domains.join(" ") };
         let setback = store.setback(&subject)?;
         let issued = store.issued()?;
-        let challenges = Arc::default();
-        let mut keeper = Self { options, subject, store, clock, certificates, challenges, client, held: None, setback };
+        let (challenges, records) = (Arc::default(), Records::new(store));
+        let mut keeper =
+            Self { options, subject, records, clock, certificates, challenges, client, held: None, setback };
         if let Some(issued) = issued {
             keeper.take_up(&issued);
         }
@@ -94,9 +96,11 @@ impl Keeper {
         Arc::clone(&self.challenges)
     }
 
-    /// Keeps a certificate in force until `stop` is cancelled. The names must lead to listeners that are open.
+    /// Keeps a certificate in force until `stop` is cancelled; an order under way is given up, and what has come of it is
+    /// stored. The names must lead to listeners that are open.
     pub async fn run(mut self, stop: CancellationToken) {
         let _ = stop.run_until_cancelled(self.keep()).await;
+        self.records.finish().await;
     }
 
     /// A certificate for other names, or of another authority, is shown until there is the one that is wanted.
@@ -160,7 +164,7 @@ impl Keeper {
         let order = match self.begin().await {
             Err(trouble) if trouble.account_is_gone() => {
                 warn!("the authority does not know the account any more; a new one is made");
-                match forget(&self.options, &self.store).await {
+                match forget(&self.options, &self.records).await {
                     Ok(()) => self.begin().await,
                     Err(trouble) => Err(trouble),
                 }
@@ -177,7 +181,7 @@ impl Keeper {
     }
 
     async fn begin(&self) -> Result<Order, Trouble> {
-        let account = account(&self.options, &self.client, &self.store).await?;
+        let account = account(&self.options, &self.client, &self.records).await?;
         begin(&account, &self.options.domains).await
     }
 
@@ -191,7 +195,7 @@ impl Keeper {
             "there is a new certificate for {}, until {until}",
             self.subject.domains
         );
-        if let Err(cause) = on_store(&self.store, move |store| store.keep_issued(&issued)).await {
+        if let Err(cause) = self.records.with(move |store| store.keep_issued(&issued)).await {
             error!(error = %cause, "the new certificate is in force, and could not be stored: a restart orders another one");
         }
     }
@@ -216,6 +220,6 @@ impl Keeper {
         let setback = this.setback(ending, words, self.clock.now(), self.client.take_asked(), fastrand::f64());
         self.setback = Some(setback.clone());
         let subject = self.subject.clone();
-        on_store(&self.store, move |store| store.keep_setback(&subject, &setback)).await
+        self.records.with(move |store| store.keep_setback(&subject, &setback)).await
     }
 }
