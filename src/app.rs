@@ -10,11 +10,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
+use crate::acme::Keeper;
 use crate::clock::Clock;
 use crate::feed::{Catalog, Feed, Key};
 use crate::http::{Admin, Clients, Directory, Front, FrontOptions, Handed, Listen, Listener, Metrics, Server};
@@ -46,6 +47,8 @@ pub struct App {
     admin_listening: Option<SocketAddr>,
     certificates: Arc<Certificates>,
     metrics: Arc<Metrics>,
+    /// Rung when the operator wants a certificate tried again.
+    bell: Option<Arc<Notify>>,
     /// Ends the listeners.
     drain: CancellationToken,
     /// Ends everything else, once they have.
@@ -100,6 +103,7 @@ impl App {
             admin_listening: admin_listener.as_ref().and_then(Listener::tcp),
             certificates,
             metrics,
+            bell: keeper.as_ref().map(Keeper::bell),
             settings: without_contents(settings),
             key,
             front,
@@ -199,6 +203,13 @@ impl App {
         let CertificateOrigin::Files(files) = &tls.origin else { return };
         if let Err(cause) = certificate::install(files, &self.certificates) {
             error!(error = format!("{cause:#}"), "the certificate is refused; the one before stays in force");
+        }
+    }
+
+    /// Has a certificate ordered again whose order has failed, a quarter of an hour after that at the soonest.
+    pub fn order_again(&self) {
+        if let Some(bell) = &self.bell {
+            bell.notify_one();
         }
     }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use instant_acme::Order;
 use rustls::sign::CertifiedKey;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
@@ -15,7 +16,7 @@ use super::client::Client;
 use super::issued::{judge, read};
 use super::order::{begin, complete};
 use super::records::Records;
-use super::schedule::{Ending, Held, Try, due};
+use super::schedule::{Ending, Held, Try, due, grantable};
 use super::trouble::Trouble;
 use crate::clock::{Clock, Timestamp};
 use crate::source::roots;
@@ -63,6 +64,7 @@ pub struct Keeper {
     client: Client,
     held: Option<Held>,
     setback: Option<Setback>,
+    wishes: Arc<Notify>,
 }
 
 impl Keeper {
@@ -83,8 +85,18 @@ impl Keeper {
         let setback = store.setback(&subject)?;
         let issued = store.issued()?;
         let (challenges, records) = (Arc::default(), Records::new(store));
-        let mut keeper =
-            Self { options, subject, records, clock, certificates, challenges, client, held: None, setback };
+        let mut keeper = Self {
+            options,
+            subject,
+            records,
+            clock,
+            certificates,
+            challenges,
+            client,
+            held: None,
+            setback,
+            wishes: Arc::default(),
+        };
         if let Some(issued) = issued {
             keeper.take_up(&issued);
         }
@@ -96,8 +108,14 @@ impl Keeper {
         Arc::clone(&self.challenges)
     }
 
+    /// Rung by an operator who wants another try now: see [`Keeper::run`].
+    pub fn bell(&self) -> Arc<Notify> {
+        Arc::clone(&self.wishes)
+    }
+
     /// Keeps a certificate in force until `stop` is cancelled; an order under way is given up, and what has come of it is
-    /// stored. The names must lead to listeners that are open.
+    /// stored. When the bell rings, an order that has failed is tried again, a quarter of an hour after it at the soonest.
+    /// The names must lead to listeners that are open.
     pub async fn run(mut self, stop: CancellationToken) {
         let _ = stop.run_until_cancelled(self.keep()).await;
         self.records.finish().await;
@@ -128,7 +146,26 @@ impl Keeper {
                 continue;
             }
             self.certificates.expect(self.outlook(Some(due)));
-            tokio::time::sleep(due.since(now).min(LOOK_EVERY)).await;
+            let wait = tokio::time::sleep(due.since(now).min(LOOK_EVERY));
+            // A bell that rings while nobody listens is heard afterwards.
+            tokio::select! {
+                () = wait => {}
+                () = self.wishes.notified() => self.grant(due),
+            }
+        }
+    }
+
+    /// The operator wants another try, and not at `due`.
+    fn grant(&mut self, due: Timestamp) {
+        let Some(at) = grantable(self.setback.as_ref()) else {
+            return info!("the next certificate is ordered at {due}; none has failed, so nothing is tried now");
+        };
+        if at > self.clock.now() {
+            return info!("the next certificate is ordered at {due}; ask again after {at} to have it tried sooner");
+        }
+        info!("a certificate is ordered now, as asked");
+        if let Some(setback) = &mut self.setback {
+            setback.next_at = at;
         }
     }
 

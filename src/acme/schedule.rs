@@ -18,6 +18,8 @@ const FIRST_PAUSE_UNREACHED: Duration = Duration::from_mins(1);
 /// The first pause after a try whose end nobody saw, because the program ended before it: four an hour are fewer than the
 /// five failed checks that Let's Encrypt allows.
 const FIRST_PAUSE_INTERRUPTED: Duration = Duration::from_mins(15);
+/// How soon after a try the operator, who has mended what was wrong, may have another. See [`FIRST_PAUSE_INTERRUPTED`].
+const BETWEEN_WISHES: Duration = Duration::from_mins(15);
 /// What an authority may ask for at most. The limits of Let's Encrypt are counted over a week.
 const LONGEST_ASKED: Duration = Duration::from_hours(7 * 24);
 /// Up to this share of a pause is added to it, so that programs that failed together do not come back together.
@@ -50,6 +52,13 @@ pub(super) fn due(held: Option<Held>, setback: Option<&Setback>, now: Timestamp)
     });
     let allowed = setback.filter(|setback| setback.tried_at <= now).map_or(now, |setback| setback.next_at);
     wanted.max(allowed)
+}
+
+/// When the operator may have an order now; nothing if none has failed, for then there is nothing to try again. A wish
+/// shortens a pause that calferry has chosen. What the authority asked for may lie behind one, too, and then it refuses
+/// again, which costs nothing.
+pub(super) fn grantable(setback: Option<&Setback>) -> Option<Timestamp> {
+    setback.map(|setback| setback.next_at.min(setback.tried_at + BETWEEN_WISHES))
 }
 
 /// A try, counted among those in a row that gave nothing.
@@ -158,6 +167,13 @@ mod tests {
         let minutes = |failures| pause(Ending::Unreached, failures, None, 0.0).as_secs() / 60;
         assert_eq!([1, 2, 3, 6, 7, 100].map(minutes), [1, 2, 4, 32, 60, 60]);
         assert_eq!(pause(Ending::Interrupted, 1, None, 0.0), Duration::from_mins(15));
+    }
+
+    #[test]
+    fn a_wish_shortens_a_pause_to_a_quarter_of_an_hour() {
+        assert_eq!(grantable(None), None);
+        assert_eq!(grantable(Some(&setback(DAY))), Some(start() + Duration::from_mins(15)));
+        assert_eq!(grantable(Some(&setback(Duration::from_mins(1)))), Some(start() + Duration::from_mins(1)));
     }
 
     #[test]

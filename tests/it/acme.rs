@@ -335,6 +335,23 @@ async fn a_name_that_leads_elsewhere_is_told_in_words_and_not_tried_again_soon_n
 }
 
 #[tokio::test]
+async fn whoever_has_mended_what_was_wrong_can_have_another_try_but_not_at_once() {
+    let pebble = Pebble::start().await;
+    pebble.names.lead_to([127, 0, 0, 2]);
+    let clock = Clock::simulated(now());
+    let program = program(tempfile::tempdir().unwrap(), &pebble, &pebble.settings(NAME), clock).await;
+    let told = eventually_waits(&program).await;
+    pebble.names.lead_to([127, 0, 0, 1]);
+    program.app.order_again();
+    // It is heard before the status is asked for: all of this is one thread.
+    assert_eq!((status(&program).await, pebble.orders()), (told, 1));
+    pass(Duration::from_mins(16)).await;
+    program.app.order_again();
+    eventually("the certificate", async || is_served(&pebble, &program).await).await;
+    assert_eq!(pebble.orders(), 2);
+}
+
+#[tokio::test]
 async fn an_order_that_a_crash_has_cut_off_is_not_made_again_at_once() {
     let pebble = Pebble::start().await;
     let settings = format!("{}{FEED}", pebble.settings(NAME));
