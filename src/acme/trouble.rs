@@ -131,8 +131,9 @@ fn advice(kind: &str) -> &'static str {
              and see that all of the name's addresses, A and AAAA, are those of this machine"
         }
         "tls" | "unauthorized" | "incorrectResponse" => {
-            "Somebody else answered on port 443: another machine, another server, or a proxy that ends TLS. The name must \
-             lead straight to this program; behind Cloudflare's proxy use an Origin CA certificate in [server.tls] instead"
+            "Not this program answered there on port 443, if anybody did: another machine, another server, a firewall, or a \
+             proxy that ends TLS. The name must lead straight to this program's server.listen; behind Cloudflare's proxy \
+             use an Origin CA certificate in [server.tls] instead"
         }
         "dns" => "See that the name has an A or AAAA record, and that its name servers answer",
         "caa" => "A CAA record of the name forbids this authority: add the authority to it",
