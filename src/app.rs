@@ -18,18 +18,20 @@ use tracing::{error, info, warn};
 use crate::acme::Keeper;
 use crate::clock::Clock;
 use crate::feed::{Catalog, Feed, Key};
-use crate::http::{Admin, Clients, Directory, Front, FrontOptions, Handed, Listen, Listener, Metrics, Server};
+use crate::http::{Admin, Clients, Directory, Front, Handed, Listen, Listener, Metrics, Probe, Server};
 use crate::publisher::{FeedsByUpstream, Publisher, Served};
 use crate::refresh::{Bounds, Change, Plan, Refresher, Upstream};
-use crate::settings::{self, CertificateOrigin, Settings};
+use crate::settings::{self, Settings};
 use crate::source::{Client, Fetch, Reach, roots};
 use crate::store::{Access, Store, UpstreamId};
 use crate::tls::{Certificates, Tls};
 
-pub use key::{load_key, prepare_state_dir};
+pub use key::{load_key, prepare_state_dir, read_key};
 
 /// How often clients that have gone quiet are forgotten.
 const SWEEP_EVERY: Duration = Duration::from_secs(10);
+/// How often the operator is reminded of what gets old.
+const REMIND_EVERY: Duration = Duration::from_hours(24);
 /// Connections to the private listener at once.
 const ADMIN_CONNECTIONS: usize = 64;
 /// How many tokens of a revoked device answer that they are gone.
@@ -44,6 +46,7 @@ pub struct App {
     front: Arc<Front>,
     refresher: Refresher,
     listening: Vec<SocketAddr>,
+    places: Vec<String>,
     admin_listening: Option<SocketAddr>,
     certificates: Arc<Certificates>,
     metrics: Arc<Metrics>,
@@ -95,11 +98,12 @@ impl App {
             Arc::clone(&metrics),
             Arc::clone(&certificates),
             clock,
-            front_options(&settings),
+            Probe::new(&key),
         ));
         let (listeners, admin_listener) = open_listeners(&settings.server).await?;
         let app = Self {
             listening: listeners.iter().filter_map(Listener::tcp).collect(),
+            places: listeners.iter().map(Listener::to_string).collect(),
             admin_listening: admin_listener.as_ref().and_then(Listener::tcp),
             certificates,
             metrics,
@@ -114,7 +118,7 @@ impl App {
             tasks,
         };
         app.listen(listeners, admin_listener, tls.as_ref());
-        app.look_after(publisher, changed);
+        app.look_after(publisher, changed, clock);
         if let Some(keeper) = keeper {
             app.tasks.spawn(keeper.run(app.stop.clone()));
         }
@@ -155,8 +159,9 @@ impl App {
         }
     }
 
-    /// The tasks beside the listeners: new editions for those that are being read, and forgetting quiet clients.
-    fn look_after(&self, publisher: Arc<Publisher>, mut changed: mpsc::Receiver<Change>) {
+    /// The tasks beside the listeners: new editions for those that are being read, forgetting quiet clients, and
+    /// reminding the operator.
+    fn look_after(&self, publisher: Arc<Publisher>, mut changed: mpsc::Receiver<Change>, clock: Clock) {
         let (front, stop) = (Arc::clone(&self.front), self.stop.clone());
         self.tasks.spawn(async move {
             while let Some(Some(change)) = stop.run_until_cancelled(changed.recv()).await {
@@ -166,6 +171,8 @@ impl App {
             }
         });
         let (front, stop) = (Arc::clone(&self.front), self.stop.clone());
+        self.tasks.spawn(async move { stop.run_until_cancelled(Self::remind(front, clock)).await });
+        let (front, stop) = (Arc::clone(&self.front), self.stop.clone());
         self.tasks.spawn(async move {
             let mut sweep = tokio::time::interval(SWEEP_EVERY);
             while stop.run_until_cancelled(sweep.tick()).await.is_some() {
@@ -174,7 +181,19 @@ impl App {
         });
     }
 
-    /// Puts other settings in force. Listeners and bounds keep theirs until a restart, which is said.
+    /// Says once a day what is about to be wrong without anything having changed.
+    async fn remind(front: Arc<Front>, clock: Clock) {
+        let mut daily = tokio::time::interval(REMIND_EVERY);
+        loop {
+            daily.tick().await;
+            if let Some(copied) = front.directory().options.trusted_proxies.outdated(clock.now().date()) {
+                warn!(%copied, "Cloudflare's address ranges were copied on {copied}, over a year ago; clients may be told apart by wrong addresses. Name a newer copy by server.cloudflare_ranges_file, or update calferry");
+            }
+        }
+    }
+
+    /// Puts other settings in force: sources, feeds, and how requests are answered. Listeners and bounds keep theirs
+    /// until a restart, which is said.
     ///
     /// # Errors
     /// If the store cannot be read or written; then the old settings stay in force.
@@ -182,8 +201,9 @@ impl App {
         let upstreams = self.refresher.adopt(plans(&settings, &self.key)).await?;
         self.front.install(directory(&settings, &self.key, &upstreams));
         let old = &self.settings;
+        let same_but_front = settings::Server { front: old.server.front.clone(), ..settings.server.clone() };
         for (what, same) in [
-            ("server", old.server == settings.server),
+            ("server", old.server == same_but_front),
             ("fetch", old.fetch == settings.fetch),
             ("state_dir", old.state_dir == settings.state_dir),
             ("edition_budget", old.edition_budget == settings.edition_budget),
@@ -199,8 +219,7 @@ impl App {
 
     /// Reads the certificate again, if it is in files. One that cannot be used leaves the one in force as it is.
     pub fn renew_certificate(&self) {
-        let Some(tls) = &self.settings.server.tls else { return };
-        let CertificateOrigin::Files(files) = &tls.origin else { return };
+        let Some(files) = self.settings.server.tls.as_ref().and_then(settings::Encryption::files) else { return };
         if let Err(cause) = certificate::install(files, &self.certificates) {
             error!(error = format!("{cause:#}"), "the certificate is refused; the one before stays in force");
         }
@@ -250,6 +269,11 @@ impl App {
         &self.listening
     }
 
+    /// Everywhere subscribers are served, in words.
+    pub fn places(&self) -> &[String] {
+        &self.places
+    }
+
     /// Where metrics and status are served.
     pub fn admin_listening(&self) -> Option<SocketAddr> {
         self.admin_listening
@@ -290,16 +314,6 @@ async fn open(key: &'static str, listen: &Listen, handed: &mut Handed) -> anyhow
 fn bounds(settings: &Settings) -> Bounds {
     let fetch = &settings.fetch;
     Bounds { concurrent: fetch.concurrent, host: fetch.host, calendar: fetch.limits, collapse: fetch.collapse }
-}
-
-fn front_options(settings: &Settings) -> FrontOptions {
-    let server = &settings.server;
-    FrontOptions {
-        trusted_proxies: server.trusted_proxies.clone(),
-        rates: server.rates,
-        since_margin: server.since_margin,
-        first_wait: server.first_wait,
-    }
 }
 
 fn plans(settings: &Settings, key: &Key) -> Vec<Plan> {
@@ -362,5 +376,6 @@ fn directory(settings: &Settings, key: &Key, upstreams: &HashMap<Arc<str>, Arc<U
     }
     let named =
         |source: &crate::settings::Source| Some((Arc::clone(&source.name), Arc::clone(upstreams.get(&source.name)?)));
-    Directory { catalog, feeds, sources: settings.sources.iter().filter_map(named).collect() }
+    let sources = settings.sources.iter().filter_map(named).collect();
+    Directory { catalog, feeds, sources, options: settings.server.front.clone() }
 }

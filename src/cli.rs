@@ -1,8 +1,10 @@
-//! The command line. Exit codes: 0 done, 1 it went wrong, 2 the command line itself is wrong.
+//! The command line. Exit codes: 0 done, 1 it went wrong, 2 the command line itself is wrong (for `doctor` also: it could
+//! not look).
 
 mod check;
 mod copies;
 mod demo;
+mod doctor;
 mod fetch;
 mod preview;
 mod serve;
@@ -59,6 +61,8 @@ enum Command {
         #[arg(long)]
         online: bool,
     },
+    /// Look at the deployment from outside in, and say what is wrong and what to do.
+    Doctor(doctor::Doctor),
     /// Print the URLs of a feed's devices. They are secret.
     Url {
         /// The feed; all feeds if none is named.
@@ -188,6 +192,7 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Serve(serve) => run_async(serve::serve(&serve)),
         Command::Demo { listen } => run_async(demo::demo(listen)),
         Command::Check { place, online } => run_async(check::check(&place, online)),
+        Command::Doctor(doctor) => run_async(async move { Ok(doctor::doctor(&doctor).await) }),
         Command::Url { feed, device, place } => show::urls(&place, feed.as_deref(), device.as_deref()),
         Command::Fetch { source, allow_private, place } => run_async(fetch::fetch(&source, allow_private, &place)),
         Command::Publish { files } => run_async(fetch::publish_files(&files)),

@@ -3,7 +3,8 @@
 //! | file | holds |
 //! |---|---|
 //! | `listener` | where connections come from: addresses, Unix sockets, systemd's sockets |
-//! | `server` | accepting connections, and ending them in order |
+//! | `server` | accepting connections, as many as there is room for, with or without TLS |
+//! | `conversation` | one connection's requests, from its first byte to its last answer |
 //! | `vigil` | deadlines of a connection: silent, slow, idle, stuck |
 //! | `caller` | who is calling, and which proxies are believed |
 //! | `cloudflare` | which addresses are Cloudflare's |
@@ -12,8 +13,10 @@
 //! | `front` | the public routes: the life of a request, top to bottom |
 //! | `conditional` | is what the client holds still current. Pure |
 //! | `negotiate` | which coding the client gets. Pure |
+//! | `edge` | what a cache at the edge is told, if one may keep answers. Pure |
 //! | `answer` | what goes out, header by header |
 //! | `health` | how a feed is, for uptime monitors |
+//! | `probe` | what reaches this program, for `calferry doctor` |
 //! | `admin` | the private routes: metrics and status |
 //! | `metrics` | every metric, with its help text |
 
@@ -22,6 +25,8 @@ mod answer;
 mod caller;
 mod cloudflare;
 mod conditional;
+mod conversation;
+mod edge;
 mod forwarded;
 mod front;
 mod health;
@@ -29,14 +34,17 @@ mod limits;
 mod listener;
 mod metrics;
 mod negotiate;
+mod probe;
 mod server;
 mod vigil;
 
 pub use admin::Admin;
 pub use caller::{Peer, TrustedProxies};
 pub use cloudflare::CloudflareRanges;
+pub use edge::EdgeCache;
 pub use front::{Directory, Front, FrontOptions};
 pub use limits::Rates;
 pub use listener::{Handed, Listen, Listener};
 pub use metrics::Metrics;
+pub use probe::{Encrypted, Place, Probe, Probed};
 pub use server::{Clients, Patience, Routes, Server};

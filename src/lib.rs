@@ -22,6 +22,7 @@
 //! | [`acme`] | certificates from an authority: when to ask for one, and how |
 //! | [`http`] | listening, limits, routes, conditional answers, health |
 //! | [`settings`] | what the user wrote, and what it means |
+//! | [`doctor`] | looks at the deployment from outside in, and says what is wrong |
 //! | [`app`] | builds all of it and owns every task |
 //! | [`cli`] | the commands |
 //!
@@ -59,6 +60,7 @@ pub mod app;
 pub mod calendar;
 pub mod cli;
 pub mod clock;
+pub mod doctor;
 pub mod feed;
 pub mod http;
 pub mod publisher;

@@ -5,112 +5,34 @@
 //! the number of feeds.
 
 mod head;
+mod render;
+mod served;
 
-use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::HeaderMap;
 use moka::future::Cache;
 use tokio::sync::Semaphore;
-use tracing::{error, warn};
+use tokio::time::Instant;
+use tracing::error;
 
 use self::head::Heads;
 pub use self::head::protect;
-
-use chrono::NaiveDate;
-
+use self::render::{Unrendered, render};
+use self::served::Key;
+pub use self::served::{FeedsByUpstream, Served};
 use crate::clock::{Clock, Timestamp};
-use crate::feed::{Circumstances, Coding, Copy, Edition, Feed, Tally};
-use crate::refresh::{Change, Refresher, Upstream};
-use crate::store::{Store, StoreError, UpstreamId};
+use crate::feed::{Coding, Edition, Feed, Tally};
+use crate::refresh::{Change, Refresher};
+use crate::store::{Store, UpstreamId};
 
 /// Editions made at once: each may need several times its size of memory.
 const RENDERERS: usize = 2;
-
-/// A feed with where it comes from.
-#[derive(Debug)]
-pub struct Served {
-    /// The feed as the settings have it.
-    pub feed: Feed,
-    /// The upstreams of its sources, in their order.
-    pub upstreams: Vec<Arc<Upstream>>,
-    /// What hashes in its editions are keyed with.
-    hash_key: [u8; 32],
-    /// Digest of the feed's name and of all in its settings that shows in an edition.
-    key: [u8; 16],
-    /// Nothing but the copies decides what comes out: neither the day nor when they were confirmed.
-    is_plain: bool,
-}
-
-impl Served {
-    /// Ties `feed` to `upstreams`, those of its sources in their order.
-    pub fn new(feed: Feed, upstreams: Vec<Arc<Upstream>>, hash_key: [u8; 32]) -> Self {
-        let mut hasher = blake3::Hasher::new();
-        hasher.update(&feed.recipe.digest()).update(feed.id.as_bytes()).update(&hash_key);
-        for source in &feed.sources {
-            hasher.update(&(source.len() as u64).to_le_bytes()).update(source.as_bytes());
-        }
-        let is_plain = !feed.recipe.asks_for_today() && !feed.recipe.tells_freshness();
-        Self { key: half(hasher.finalize().as_bytes()), feed, upstreams, hash_key, is_plain }
-    }
-
-    fn plain_key(&self, digest: &[u8; 32]) -> Key {
-        Key { feed: self.key, ingredients: half(digest) }
-    }
-
-    /// What its edition is made of now; `None` while no source has a copy.
-    fn ingredients(&self, now: Timestamp) -> Option<Ingredients> {
-        let copies: Vec<_> = self.upstreams.iter().map(|upstream| Ingredient::of(upstream)).collect();
-        let any = copies.iter().any(|copy| copy.digest.is_some());
-        any.then(|| Ingredients { copies, today: now.date() })
-    }
-}
-
-/// What an edition is made of: the copies, and the day it is.
-#[derive(Debug, Clone)]
-struct Ingredients {
-    copies: Vec<Ingredient>,
-    today: NaiveDate,
-}
-
-#[derive(Debug, Clone)]
-struct Ingredient {
-    id: UpstreamId,
-    digest: Option<[u8; 32]>,
-    confirmed: NaiveDate,
-    failing: bool,
-}
-
-impl Ingredient {
-    fn of(upstream: &Upstream) -> Self {
-        let (digest, confirmed, failing) = upstream.copy();
-        Self { id: upstream.id, digest, confirmed: confirmed.date(), failing }
-    }
-}
-
-impl Ingredients {
-    /// What the edition made of them for `served` is called in the cache.
-    fn key(&self, served: &Served) -> Key {
-        if let ([Ingredient { digest: Some(digest), .. }], true) = (self.copies.as_slice(), served.is_plain) {
-            return served.plain_key(digest);
-        }
-        let recipe = &served.feed.recipe;
-        let mut hasher = blake3::Hasher::new();
-        for copy in &self.copies {
-            hasher
-                .update(copy.digest.as_ref().map_or(&[][..], |digest| digest))
-                .update(&[u8::from(copy.digest.is_some())]);
-            if recipe.tells_freshness() {
-                hasher.update(copy.confirmed.to_string().as_bytes()).update(&[u8::from(copy.failing)]);
-            }
-        }
-        if recipe.asks_for_today() {
-            hasher.update(self.today.to_string().as_bytes());
-        }
-        Key { feed: served.key, ingredients: half(hasher.finalize().as_bytes()) }
-    }
-}
+/// How long the refresher may take to say what is in the store by now, and how often it is looked at until then.
+const CATCHES_UP_IN: Duration = Duration::from_secs(10);
+const CATCH_UP_EVERY: Duration = Duration::from_millis(5);
 
 /// An edition and when it was first published.
 #[derive(Debug)]
@@ -155,12 +77,6 @@ pub enum Unavailable {
     Unreadable,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-struct Key {
-    feed: [u8; 16],
-    ingredients: [u8; 16],
-}
-
 /// Makes editions and keeps them while there is room.
 #[derive(Debug)]
 pub struct Publisher {
@@ -186,14 +102,33 @@ impl Publisher {
     /// # Errors
     /// [`Unavailable`] if there is no copy, or none that can be read.
     pub async fn current(&self, served: &Served) -> Result<Arc<Published>, Unavailable> {
-        if let Some(published) = self.at_hand(served).await {
-            return Ok(published);
+        let mut until = None;
+        loop {
+            if let Some(published) = self.at_hand(served).await {
+                return Ok(published);
+            }
+            let ingredients = served.ingredients(self.clock.now()).ok_or(Unavailable::NoCopy)?;
+            let key = ingredients.key(served);
+            // One of those who ask makes it; if that one hangs up, another takes over.
+            let unrendered = match self.editions.try_get_with(key, self.render(served, key)).await {
+                Ok(published) => return Ok(published),
+                Err(unrendered) => unrendered,
+            };
+            let gone = match &*unrendered {
+                Unrendered::NoCopy => return Err(Unavailable::NoCopy),
+                Unrendered::Broken { .. } => return Err(Unavailable::Unreadable),
+                Unrendered::Overtaken(gone) => *gone,
+            };
+            let now = Instant::now();
+            if *until.get_or_insert(now + CATCHES_UP_IN) <= now {
+                error!(feed = %served.feed.id, "a copy for feed `{}` has gone; it is fetched again", served.feed.id);
+                self.report_lost(served, gone);
+                return Err(Unavailable::Unreadable);
+            }
+            // The store is ahead of what the refresher says of it: it has just written, or somebody else has.
+            self.refresher.look();
+            tokio::time::sleep(CATCH_UP_EVERY).await;
         }
-        let ingredients = served.ingredients(self.clock.now()).ok_or(Unavailable::NoCopy)?;
-        let key = ingredients.key(served);
-        // One of those who ask makes it; if that one hangs up, another takes over.
-        let made = self.editions.try_get_with(key, self.render(served, ingredients)).await;
-        made.map_err(|unavailable| (*unavailable).clone())
     }
 
     /// The current edition of `served` if it is at hand.
@@ -206,25 +141,21 @@ impl Publisher {
         self.editions.get(&key).await
     }
 
-    async fn render(&self, served: &Served, ingredients: Ingredients) -> Result<Arc<Published>, Unavailable> {
+    async fn render(&self, served: &Served, key: Key) -> Result<Arc<Published>, Unrendered> {
         let _place = self.renderers.acquire().await.expect("the semaphore is never closed");
-        let (store, now) = (Arc::clone(&self.store), self.clock.now());
-        let (feed, hash_key) = (served.feed.clone(), served.hash_key);
-        let rendered = tokio::task::spawn_blocking(move || render(&store, &feed, &ingredients, hash_key, now)).await;
-        match rendered {
-            Ok(Ok(Some(published))) => Ok(Arc::new(published)),
-            Ok(Ok(None)) => Err(Unavailable::NoCopy),
-            Ok(Err(unmade)) => {
-                error!(feed = %served.feed.id, error = %unmade.cause, "a copy for feed `{}` cannot be read; it is fetched again", served.feed.id);
-                for upstream in served.upstreams.iter().filter(|upstream| Some(upstream.id) == unmade.blamed) {
-                    self.refresher.lost(upstream);
-                }
-                Err(Unavailable::Unreadable)
-            }
-            Err(cause) => {
-                error!(feed = %served.feed.id, error = %cause, "publishing feed `{}` ended unexpectedly", served.feed.id);
-                Err(Unavailable::Unreadable)
-            }
+        let (store, clock, whole) = (Arc::clone(&self.store), self.clock, served.clone());
+        let rendered = tokio::task::spawn_blocking(move || render(&store, &whole, key, clock)).await;
+        let rendered = rendered.unwrap_or_else(|ended| Err(Unrendered::broken(None, ended)));
+        if let Err(Unrendered::Broken { blamed, cause }) = &rendered {
+            error!(feed = %served.feed.id, error = %cause, "a copy for feed `{}` cannot be read; it is fetched again", served.feed.id);
+            self.report_lost(served, *blamed);
+        }
+        rendered.map(Arc::new)
+    }
+
+    fn report_lost(&self, served: &Served, lost: Option<UpstreamId>) {
+        for upstream in served.upstreams.iter().filter(|upstream| Some(upstream.id) == lost) {
+            self.refresher.lost(upstream);
         }
     }
 
@@ -267,76 +198,4 @@ impl Publisher {
         self.editions.run_pending_tasks().await;
         (self.editions.entry_count(), self.editions.weighted_size())
     }
-}
-
-/// Why an edition could not be made.
-struct Unmade {
-    /// The upstream whose copy is to blame, if one is.
-    blamed: Option<UpstreamId>,
-    cause: Box<RenderError>,
-}
-
-impl Unmade {
-    fn new(blamed: Option<UpstreamId>, cause: impl Into<RenderError>) -> Self {
-        Self { blamed, cause: Box::new(cause.into()) }
-    }
-}
-
-fn render(
-    store: &Store,
-    feed: &Feed,
-    ingredients: &Ingredients,
-    hash_key: [u8; 32],
-    now: Timestamp,
-) -> Result<Option<Published>, Unmade> {
-    let mut texts = Vec::with_capacity(ingredients.copies.len());
-    for (ingredient, source) in ingredients.copies.iter().zip(&feed.sources) {
-        // One that has no copy yet is left out, and the feed's health says so.
-        let text = match store.text(&ingredient.id) {
-            // A copy that is known and whose text is gone is as damaged as one that cannot be read.
-            Ok(None) if ingredient.digest.is_some() => Err(StoreError::DamagedCopy),
-            text => text,
-        };
-        let text = text.map_err(|error| Unmade::new(Some(ingredient.id), error))?;
-        texts.extend(text.map(|text| (source, ingredient, text)));
-    }
-    if texts.is_empty() {
-        return Ok(None);
-    }
-    let copies: Vec<_> = texts
-        .iter()
-        .map(|(source, ingredient, text)| {
-            let (confirmed, failing) = (ingredient.confirmed, ingredient.failing);
-            Copy { source, text, confirmed, failing }
-        })
-        .collect();
-    let circumstances = Circumstances { today: ingredients.today, key: hash_key };
-    let blamed = || texts.first().map(|(_, ingredient, _)| ingredient.id);
-    let published = feed.recipe.publish(&copies, &circumstances).map_err(|error| Unmade::new(blamed(), error))?;
-    drop(texts);
-    let edition = Edition::new(&published.text).map_err(|error| Unmade::new(None, error))?;
-    let at = store.published(&feed.id, &edition.digest(), now).unwrap_or_else(|error| {
-        warn!(feed = %feed.id, %error, "the publication time of feed `{}` could not be stored", feed.id);
-        now
-    });
-    Ok(Some(Published::new(feed, edition, published.tally, at, now)))
-}
-
-#[derive(Debug, thiserror::Error)]
-enum RenderError {
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    #[error(transparent)]
-    Calendar(#[from] crate::calendar::Malformed),
-    #[error("compressing: {0}")]
-    Compress(#[from] std::io::Error),
-}
-
-/// The feeds of every upstream.
-pub type FeedsByUpstream = HashMap<UpstreamId, Vec<Arc<Served>>>;
-
-fn half(digest: &[u8; 32]) -> [u8; 16] {
-    let mut half = [0; 16];
-    half.copy_from_slice(digest.split_at(16).0);
-    half
 }

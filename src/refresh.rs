@@ -17,6 +17,7 @@
 //! | `record` | what an outcome leaves behind |
 //! | `ledger` | what of it is on the disk |
 //! | `driver` | the loop that owns it all |
+//! | `once` | one fetch outside of the schedule |
 //! | `handle` | the refresher as the rest of the program knows it |
 
 mod driver;
@@ -27,6 +28,7 @@ mod hosts;
 mod judge;
 mod lane;
 mod ledger;
+mod once;
 mod record;
 mod schedule;
 mod upstream;
@@ -36,5 +38,6 @@ pub use handle::{Bounds, Change, Plan, Refresher, WAKE_AFTER};
 pub use host::HostLimits;
 pub use judge::{CollapseRule, MendedAnswer, mend_answer};
 pub use lane::WayStanding;
+pub use once::{Remark, Target, fetch_once};
 pub use schedule::Pace;
 pub use upstream::{Failing, Standing, Upstream};

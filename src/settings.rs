@@ -41,8 +41,8 @@ use url::Url;
 
 use crate::calendar::Limits;
 use crate::feed::{Key, Recipe, Token};
-use crate::http::{Listen, Patience, Rates, TrustedProxies};
-use crate::refresh::{CollapseRule, HostLimits, Pace};
+use crate::http::{FrontOptions, Listen, Patience};
+use crate::refresh::{CollapseRule, HostLimits, Pace, Target};
 use crate::source::{Address, Options, Reach, Way};
 use crate::tls::Files;
 
@@ -80,20 +80,14 @@ pub struct Server {
     pub admin_listen: Option<Listen>,
     /// TLS of the listeners on the network.
     pub tls: Option<Encryption>,
-    /// Proxies whose word on the client's address is taken.
-    pub trusted_proxies: TrustedProxies,
     /// Connections at once.
     pub max_connections: usize,
     /// Connections of one client at once.
     pub connections_per_client: usize,
-    /// What a client may do in a minute.
-    pub rates: Rates,
     /// How long a client may take.
     pub patience: Patience,
-    /// How much later than a publication a client's own date must be.
-    pub since_margin: Duration,
-    /// How long a request waits for a feed's first copy.
-    pub first_wait: Duration,
+    /// How requests are answered. This alone of the server's settings can change without a restart.
+    pub front: FrontOptions,
     /// How long requests under way have when the server stops.
     pub drain: Duration,
 }
@@ -105,6 +99,16 @@ pub struct Encryption {
     pub origin: CertificateOrigin,
     /// Whose certificates clients must show, if any.
     pub client_ca: Option<PathBuf>,
+}
+
+impl Encryption {
+    /// Where the certificate is, if somebody else puts it into files.
+    pub fn files(&self) -> Option<&Files> {
+        match &self.origin {
+            CertificateOrigin::Files(files) => Some(files),
+            CertificateOrigin::Acme(_) => None,
+        }
+    }
 }
 
 /// Where a certificate comes from.
@@ -148,6 +152,14 @@ pub struct Source {
     pub ways: Arc<[Way]>,
     /// How often it is asked.
     pub pace: Pace,
+}
+
+impl Source {
+    /// What one fetch of it is of.
+    pub fn target(&self) -> Target {
+        let (ports, ways) = (Arc::clone(&self.ports), Arc::clone(&self.ways));
+        Target { address: self.address.clone(), reach: self.reach, ports, ways }
+    }
 }
 
 /// One feed.

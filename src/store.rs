@@ -5,6 +5,7 @@
 //! Calls block; callers put them on a thread where that is allowed.
 
 mod acme;
+mod error;
 mod schema;
 mod texts;
 
@@ -13,9 +14,11 @@ use std::fs::{File, OpenOptions};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
+pub use self::error::StoreError;
 use crate::clock::Timestamp;
 use crate::source::Validators;
 
@@ -23,54 +26,6 @@ pub use acme::{Account, Issued, Secret, Setback, Subject};
 
 /// Names an upstream in the store without saying anything of its address.
 pub type UpstreamId = [u8; 32];
-
-/// Why the store cannot be used, or did not do what it was asked.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// Another process serves from the same folder.
-    #[error("{} is in use by another calferry; stop that one, or set another state_dir", .0.display())]
-    InUse(PathBuf),
-    /// The file is there and is not ours.
-    #[error("{} is not a calferry database; it was left as it is. Move it away, or set another state_dir", .0.display())]
-    Foreign(PathBuf),
-    /// A later calferry wrote it.
-    #[error(
-        "{} was written by a later calferry (schema {found}, this one knows {known}); it was left as it is. \
-         Run the later version, or set another state_dir", path.display()
-    )]
-    Newer {
-        /// The database.
-        path: PathBuf,
-        /// Its schema.
-        found: i64,
-        /// The newest schema this program knows.
-        known: i64,
-    },
-    /// The file cannot be read as a database any more.
-    #[error(
-        "{} is damaged ({cause}); it was left as it is. Move it away to begin with an empty one, or restore a copy", path.display()
-    )]
-    Damaged {
-        /// The database.
-        path: PathBuf,
-        /// What `SQLite` says.
-        cause: rusqlite::Error,
-    },
-    /// A stored copy does not match its digest.
-    #[error("a stored copy is damaged")]
-    DamagedCopy,
-    /// Files could not be opened or made.
-    #[error("{}: {cause}", path.display())]
-    File {
-        /// Which.
-        path: PathBuf,
-        /// What the system says.
-        cause: std::io::Error,
-    },
-    /// `SQLite` could not do what it was asked.
-    #[error("the database: {0}")]
-    Database(#[from] rusqlite::Error),
-}
 
 /// What is known of a copy, without its text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,6 +55,15 @@ pub struct Quarantine {
     pub since: Timestamp,
     /// How many fetches in a row brought exactly it.
     pub agreed: u32,
+}
+
+/// An edition of a feed that was published, and when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Publication {
+    /// Its digest.
+    pub digest: [u8; 32],
+    /// When these bytes first replaced others.
+    pub at: Timestamp,
 }
 
 /// Everything but the texts.
@@ -184,11 +148,27 @@ impl Store {
     /// # Errors
     /// [`StoreError::DamagedCopy`] if what is stored is not what was stored.
     pub fn text(&self, upstream: &UpstreamId) -> Result<Option<Vec<u8>>, StoreError> {
-        let row: Option<(Vec<u8>, [u8; 32])> = locked(&self.reader)
-            .prepare_cached("SELECT text, digest FROM text JOIN snapshot USING (upstream) WHERE upstream = ?")?
-            .query_row([upstream], |row| Ok((row.get(0)?, row.get(1)?)))
+        self.read_text(upstream, None)
+    }
+
+    /// The text of the copy of `upstream` that has `digest`; `None` if its copy is another by now, or gone.
+    ///
+    /// # Errors
+    /// [`StoreError::DamagedCopy`] if what is stored is not what was stored.
+    pub fn text_of(&self, upstream: &UpstreamId, digest: &[u8; 32]) -> Result<Option<Vec<u8>>, StoreError> {
+        self.read_text(upstream, Some(digest))
+    }
+
+    fn read_text(&self, upstream: &UpstreamId, digest: Option<&[u8; 32]>) -> Result<Option<Vec<u8>>, StoreError> {
+        let row: Option<(Option<Vec<u8>>, [u8; 32])> = locked(&self.reader)
+            .prepare_cached(
+                "SELECT text, digest FROM snapshot LEFT JOIN text USING (upstream)
+                 WHERE upstream = ?1 AND digest = ifnull(?2, digest)",
+            )?
+            .query_row(params![upstream, digest], |row| Ok((row.get(0)?, row.get(1)?)))
             .optional()?;
-        row.map(|(packed, digest)| texts::unpack(&packed, &digest)).transpose()
+        // A copy that is known and whose text is gone is as damaged as one that cannot be read.
+        row.map(|(packed, digest)| texts::unpack(&packed.ok_or(StoreError::DamagedCopy)?, &digest)).transpose()
     }
 
     /// Puts `snapshot` with `text` in the place of whatever `upstream` had, and clears its quarantine. On the disk when
@@ -292,7 +272,8 @@ impl Store {
     }
 
     /// Binds source names to their upstreams. Where a source's address has changed and the new one has no copy yet, the
-    /// copy of the old one is taken over, to be served until then. Copies that no source leads to are deleted.
+    /// copy of the old one is taken over, to be served until then. Copies that no source leads to any more stay until
+    /// [`Store::sweep`].
     ///
     /// # Errors
     /// [`StoreError::Damaged`] if the file has been damaged, or the database cannot be written; then nothing has changed.
@@ -303,27 +284,47 @@ impl Store {
         Ok(writer.execute_batch("PRAGMA shrink_memory")?)
     }
 
+    /// Deletes the copies that no source leads to. Not to be called while somebody may still read them.
+    ///
+    /// # Errors
+    /// If the database cannot be written; then nothing has changed.
+    pub fn sweep(&self) -> Result<(), StoreError> {
+        Ok(schema::sweep(&mut locked(&self.writer))?)
+    }
+
+    /// What was last published of `feed`.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    pub fn publication(&self, feed: &str) -> Result<Option<Publication>, StoreError> {
+        Ok(schema::publication(&locked(&self.reader), feed)?)
+    }
+
     /// When `feed` was first published as `digest`: what is stored, or if that is another edition, the first second
-    /// after it that is not before `now`, which is stored.
+    /// after it that is not before `now`, which is stored. `None` if something else than `before` was published last.
     ///
     /// # Errors
     /// If the database cannot be read or written.
-    pub fn published(&self, feed: &str, digest: &[u8; 32], now: Timestamp) -> Result<Timestamp, StoreError> {
+    pub fn publish(
+        &self,
+        feed: &str,
+        digest: &[u8; 32],
+        now: Timestamp,
+        before: Option<Publication>,
+    ) -> Result<Option<Timestamp>, StoreError> {
         let writer = locked(&self.writer);
-        let last: Option<([u8; 32], u64)> = writer
-            .prepare_cached("SELECT digest, published_at FROM publication WHERE feed = ?")?
-            .query_row([feed], |row| Ok((row.get(0)?, row.get(1)?)))
-            .optional()?;
+        let last = schema::publication(&writer, feed)?;
         let at = match last {
-            Some((stored, at)) if stored == *digest => return Ok(Timestamp::from_secs(at)),
+            Some(last) if last.digest == *digest => return Ok(Some(last.at)),
+            _ if last != before => return Ok(None),
             // Never backwards: a client holds on to the latest date it has seen.
-            Some((_, at)) => now.max(Timestamp::from_secs(at + 1)),
+            Some(last) => now.max(last.at + Duration::from_secs(1)),
             None => now,
         };
         writer
             .prepare_cached("INSERT OR REPLACE INTO publication (feed, digest, published_at) VALUES (?, ?, ?)")?
             .execute(params![feed, digest, at.as_secs()])?;
-        Ok(at)
+        Ok(Some(at))
     }
 
     /// A number that changes when another process has written to the store.
@@ -384,16 +385,6 @@ fn private_file(path: &Path) -> Result<(), StoreError> {
         file.set_permissions(std::fs::Permissions::from_mode(0o600))
     };
     make().map_err(|cause| StoreError::File { path: path.into(), cause })
-}
-
-impl StoreError {
-    fn damage(path: &Path, cause: rusqlite::Error) -> Self {
-        match cause.sqlite_error_code() {
-            Some(rusqlite::ErrorCode::NotADatabase) => Self::Foreign(path.into()),
-            Some(rusqlite::ErrorCode::DatabaseCorrupt) => Self::Damaged { path: path.into(), cause },
-            _ => Self::Database(cause),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -38,7 +38,7 @@ pub(super) fn tls(
     keeper: Option<&Keeper>,
 ) -> anyhow::Result<Option<Tls>> {
     let Some(tls) = &settings.server.tls else { return Ok(None) };
-    if let CertificateOrigin::Files(files) = &tls.origin {
+    if let Some(files) = tls.files() {
         install(files, certificates).context("server.tls")?;
     }
     let tls = Tls::new(Arc::clone(certificates), tls.client_ca.as_deref()).context("server.tls.client_ca")?;

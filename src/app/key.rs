@@ -24,20 +24,31 @@ pub fn prepare_state_dir(dir: &Path) -> anyhow::Result<()> {
 /// If the file cannot be read or made, can be read by others, or holds something else. It is never replaced: with
 /// another key, every URL would be another.
 pub fn load_key(dir: &Path) -> anyhow::Result<Key> {
+    match read_key(dir)? {
+        Some(key) => Ok(key),
+        None => make_key(dir, &dir.join("key")),
+    }
+}
+
+/// Reads the key in `dir`; `None` if there is none, and so no server has ever run there.
+///
+/// # Errors
+/// As [`load_key`].
+pub fn read_key(dir: &Path) -> anyhow::Result<Option<Key>> {
     let path = dir.join("key");
     match std::fs::read_to_string(&path) {
         Ok(text) => {
             let for_others = std::fs::metadata(&path)?.mode() & 0o077;
             ensure!(for_others == 0, "{} can be read by others; make it private: chmod 600 {0}", path.display());
-            let key = Key::from_text(&text);
-            key.with_context(|| {
+            let key = Key::from_text(&text).with_context(|| {
                 format!(
                     "{} does not hold a key; restore it from a backup, or remove it to make new URLs",
                     path.display()
                 )
-            })
+            })?;
+            Ok(Some(key))
         }
-        Err(error) if error.kind() == ErrorKind::NotFound => make_key(dir, &path),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => bail!("{} cannot be read: {error}", path.display()),
     }
 }

@@ -4,7 +4,8 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use super::Place;
-use super::fetch::{Target, client, fetch_once, remarks};
+use super::fetch::{client, remarks, told};
+use crate::refresh::fetch_once;
 use crate::settings::Settings;
 use crate::store::{Access, Store};
 
@@ -34,9 +35,11 @@ async fn try_sources(settings: &Settings) -> anyhow::Result<ExitCode> {
     let mut failed = 0;
     // One after the other: a host that counts must not be asked for everything at once.
     for source in &settings.sources {
-        let mut told = Vec::new();
-        let answer = fetch_once(&client, &Target::of(source), &settings.fetch.limits, |line| told.push(line)).await;
-        for line in told {
+        let mut on_the_way = Vec::new();
+        let answer =
+            fetch_once(&client, &source.target(), &settings.fetch.limits, |remark| on_the_way.push(told(&remark)))
+                .await;
+        for line in on_the_way {
             writeln!(std::io::stdout(), "source {}: {line}", source.name)?;
         }
         match answer {

@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, anyhow, bail};
 use chrono::NaiveDate;
 
-use super::fetch::{Target, client, fetch_once};
+use super::fetch::client;
 use crate::app::{load_key, stored_name};
 use crate::calendar::{Calendar, Limits};
 use crate::clock::{Clock, Timestamp};
 use crate::feed::{Circumstances, Copy, mended};
+use crate::refresh::fetch_once;
 use crate::settings::{Feed, Settings, Source};
 use crate::store::{Access, Store};
 
@@ -107,7 +108,7 @@ fn from_store(settings: &Settings, source: &Source) -> anyhow::Result<Option<Own
 
 async fn from_upstream(settings: &Settings, source: &Source) -> anyhow::Result<OwnCopy> {
     eprintln!("calferry: source {} has no stored copy; it is fetched", source.name);
-    let answer = fetch_once(&client(settings)?, &Target::of(source), &settings.fetch.limits, |_| ()).await;
+    let answer = fetch_once(&client(settings)?, &source.target(), &settings.fetch.limits, |_| ()).await;
     let answer = answer.map_err(|error| anyhow!("source {}: {error}. {}", source.name, error.advice()))?;
     Ok(OwnCopy { source: source.name.to_string(), mended: answer.text, confirmed: Clock::System.now() })
 }

@@ -26,6 +26,7 @@ use crate::settings::{Given, Origin, Settings};
 
 /// Runs the demonstration until it is told to stop. Nothing of it is left behind.
 pub(super) async fn demo(listen: SocketAddr) -> anyhow::Result<ExitCode> {
+    let signals = serve::Signals::heed()?;
     let state = tempfile::Builder::new().prefix("calferry-demo-").tempdir().context("a temporary folder")?;
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.context("an address for the built-in upstream")?;
     let address = format!("http://{}/calendar/ical/demo/private-{:032x}/basic.ics", listener.local_addr()?, 0xde_u128);
@@ -43,7 +44,7 @@ pub(super) async fn demo(listen: SocketAddr) -> anyhow::Result<ExitCode> {
     let app = App::start(settings.clone()).await?;
     eprintln!("A calendar that changes every minute is served here; subscribe to it, or look at it with curl:");
     serve::print_urls(&settings, &app)?;
-    let ended = serve::run(app, &Origin::Nothing, &given).await;
+    let ended = serve::run(app, &Origin::Nothing, &given, signals).await;
     upstream.abort();
     ended
 }

@@ -11,11 +11,9 @@ use super::{Place, copies};
 use crate::calendar::{Limits, Malformed};
 use crate::clock::Clock;
 use crate::feed::{Circumstances, Copy, Presentation, Recipe, ZoneNames};
-use crate::refresh::{MendedAnswer, mend_answer};
+use crate::refresh::{MendedAnswer, Remark, Target, fetch_once};
 use crate::settings::{Origin, Settings, Source};
-use crate::source::{
-    Address, Client, Fetch, FetchError, Fetched, Options, Order, Reach, USUAL_PORTS, Validators, Way, roots,
-};
+use crate::source::{Address, Client, Options, Reach, USUAL_PORTS, Way, roots};
 
 /// Fetches `named`, a source of the settings or an address, and prints what would be served.
 pub(super) async fn fetch(named: &str, allow_private: bool, place: &Place) -> anyhow::Result<ExitCode> {
@@ -29,12 +27,12 @@ pub(super) async fn fetch(named: &str, allow_private: bool, place: &Place) -> an
         let source = find(&settings, named)?;
         let feed = settings.feeds.iter().find(|feed| feed.sources.contains(&source.name));
         let recipe = feed.map(|feed| feed.recipe.clone());
-        (client(&settings)?, settings.fetch.limits, Target::of(source), recipe.unwrap_or_default())
+        (client(&settings)?, settings.fetch.limits, source.target(), recipe.unwrap_or_default())
     };
     if allow_private {
         target.reach = Reach::Private;
     }
-    match fetch_once(&client, &target, &limits, |told| eprintln!("calferry: {told}")).await {
+    match fetch_once(&client, &target, &limits, |remark| eprintln!("calferry: {}", told(&remark))).await {
         Ok(answer) => {
             for line in remarks(&answer) {
                 eprintln!("calferry: {line}");
@@ -133,54 +131,14 @@ pub(super) fn client(settings: &Settings) -> anyhow::Result<Client> {
     Ok(Client::new(settings.fetch.options, &roots))
 }
 
-/// What one fetch is of.
-pub(super) struct Target {
-    address: Address,
-    reach: Reach,
-    ports: Arc<[u16]>,
-    ways: Arc<[Way]>,
-}
-
-impl Target {
-    pub(super) fn of(source: &Source) -> Self {
-        let (ports, ways) = (Arc::clone(&source.ports), Arc::clone(&source.ways));
-        Self { address: source.address.clone(), reach: source.reach, ports, ways }
-    }
-}
-
-/// One fetch, read and mended as the server would, by the first way that leads to an answer. Ways that do not, and a host
-/// that has moved, are told to `tell`.
-pub(super) async fn fetch_once(
-    client: &Client,
-    target: &Target,
-    limits: &Limits,
-    mut tell: impl FnMut(String),
-) -> Result<MendedAnswer, FetchError> {
-    let mut failed = None;
-    for (index, way) in target.ways.iter().enumerate() {
-        let order = Order {
-            address: target.address.clone(),
-            reach: target.reach,
-            ports: Arc::clone(&target.ports),
-            way: way.clone(),
-            validators: Validators::default(),
-        };
-        match client.fetch(order).await {
-            Ok(Fetched::Body { text, moved_to, .. }) => {
-                if let Some(host) = moved_to {
-                    tell(format!("moved to {host} for good; if that is right, put its new address into the settings"));
-                }
-                return Ok(mend_answer(&text, limits, &target.address.telltales(), || None)?);
-            }
-            Ok(Fetched::NotModified { .. }) => return Err(FetchError::Unexpected(304)),
-            Err(error) if error.is_fault_of_way() && target.ways.len() > 1 => {
-                tell(format!("way {} ({}): {}: {error}", index + 1, way.kind(), error.name()));
-                failed = Some(error);
-            }
-            Err(error) => return Err(error),
+/// A remark in words.
+pub(super) fn told(remark: &Remark) -> String {
+    match remark {
+        Remark::Moved(host) => {
+            format!("moved to {host} for good; if that is right, put its new address into the settings")
         }
+        Remark::Way { place, kind, error } => format!("way {place} ({kind}): {}: {error}", error.name()),
     }
-    Err(failed.unwrap_or(FetchError::Interrupted))
 }
 
 /// What a person should know of an answer that was accepted.

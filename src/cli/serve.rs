@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
 use sd_notify::NotifyState;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{error, info, warn};
 
 use super::{Serve, environment, systemd};
@@ -21,6 +21,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// Serves until a signal says stop.
 pub(super) async fn serve(options: &Serve) -> anyhow::Result<ExitCode> {
+    // Before anything is open: who is told to stop while it starts stops in order, too.
+    let signals = Signals::heed()?;
     let (origin, given) = (origin(options), given(options)?);
     let settings = Settings::load(&origin, &given, &environment())?;
     for warning in &settings.warnings {
@@ -33,23 +35,40 @@ pub(super) async fn serve(options: &Serve) -> anyhow::Result<ExitCode> {
     } else {
         info!("the URLs of the devices are shown by: calferry url");
     }
-    run(app, &origin, &given).await
+    run(app, &origin, &given, signals).await
+}
+
+/// What the program is told by signals.
+pub(super) struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+}
+
+impl Signals {
+    /// From now on they end nothing by themselves.
+    pub(super) fn heed() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hang_up: signal(SignalKind::hangup())?,
+        })
+    }
 }
 
 /// Runs `app` until a signal says stop, reloading its settings from `origin`.
-pub(super) async fn run(mut app: App, origin: &Origin, given: &Given) -> anyhow::Result<ExitCode> {
-    for listen in app.listening() {
-        info!(%listen, "serving on {listen}");
+pub(super) async fn run(mut app: App, origin: &Origin, given: &Given, signals: Signals) -> anyhow::Result<ExitCode> {
+    for listen in app.places() {
+        info!(listen, "serving on {listen}");
     }
     if let Some(admin) = app.admin_listening() {
         info!(listen = %admin, "metrics and status on {admin}");
     }
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    let mut hang_up = signal(SignalKind::hangup())?;
+    let Signals { mut terminate, mut interrupt, mut hang_up } = signals;
     let mut look = tokio::time::interval(LOOK_EVERY);
     let mut seen = marks(origin, app.settings());
     let mut watchdog = systemd::Watchdog::new();
-    systemd::tell(&[NotifyState::Ready]);
+    systemd::ready(&app);
     loop {
         let asked = tokio::select! {
             _ = terminate.recv() => break,
@@ -68,8 +87,8 @@ pub(super) async fn run(mut app: App, origin: &Origin, given: &Given) -> anyhow:
         let now = marks(origin, app.settings());
         if asked || now != seen {
             systemd::tell(&systemd::reloading());
-            reload(&mut app, origin, given).await;
-            systemd::tell(&[NotifyState::Ready]);
+            watchdog.beside(reload(&mut app, origin, given)).await;
+            systemd::ready(&app);
             // Other files may be named now. Of the others, the marks are those from before they were read: what has
             // changed since is read again.
             seen = marks(origin, app.settings());

@@ -1,9 +1,11 @@
 //! Telling systemd how it goes (`sd_notify(3)`): ready, reloading, stopping, and alive. Without systemd nothing is told.
 
+use std::future::Future;
+use std::pin::pin;
 use std::time::Duration;
 
 use sd_notify::NotifyState;
-use tokio::time::{Interval, MissedTickBehavior};
+use tokio::time::{Instant, Interval, MissedTickBehavior};
 use tracing::warn;
 
 use crate::app::App;
@@ -13,6 +15,13 @@ pub(super) fn tell(states: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {
         warn!(%error, "systemd could not be told");
     }
+}
+
+/// Says that `app` serves, and what.
+pub(super) fn ready(app: &App) {
+    let directory = app.front().directory();
+    let (devices, sources) = (directory.catalog.devices(), directory.sources.len());
+    tell(&[NotifyState::Ready, NotifyState::Status(&format!("Serving {devices} devices from {sources} sources"))]);
 }
 
 /// What says that a reload has begun. It holds the moment on the monotonic clock, as `Type=notify-reload` wants it.
@@ -28,6 +37,8 @@ pub(super) struct Watchdog {
 
 /// A part that takes longer to answer is as good as dead.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// Hundreds of thousands of feeds take their time to be put in force; but not longer.
+const BUSY_AT_MOST: Duration = Duration::from_mins(10);
 
 impl Watchdog {
     /// The one that the environment asks for, if it does.
@@ -47,6 +58,19 @@ impl Watchdog {
                 every.tick().await;
             }
             None => std::future::pending().await,
+        }
+    }
+
+    /// Carries out `work`, which may take longer than the watchdog allows, and says meanwhile that it goes on.
+    pub(super) async fn beside<T>(&mut self, work: impl Future<Output = T>) -> T {
+        let (mut work, until) = (pin!(work), Instant::now() + BUSY_AT_MOST);
+        loop {
+            tokio::select! {
+                done = &mut work => return done,
+                () = self.due() => if Instant::now() < until {
+                    tell(&[NotifyState::Watchdog]);
+                }
+            }
         }
     }
 

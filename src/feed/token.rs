@@ -41,6 +41,18 @@ impl Key {
         Token(URL_SAFE_NO_PAD.encode(hash.as_bytes().get(..18).unwrap_or_default()))
     }
 
+    /// The token of the route by which `calferry doctor` looks at the running program.
+    pub fn probe_token(&self) -> Token {
+        let secret = self.derive("calferry 2026 probe token");
+        Token(URL_SAFE_NO_PAD.encode(secret.get(..18).unwrap_or_default()))
+    }
+
+    /// A name of this installation that may be shown.
+    pub fn instance(&self) -> String {
+        let name = self.derive("calferry 2026 instance name");
+        URL_SAFE_NO_PAD.encode(name.get(..9).unwrap_or_default())
+    }
+
     /// A key for naming things that must not be known by their content, such as source addresses in the store.
     pub fn derive(&self, purpose: &str) -> [u8; 32] {
         blake3::derive_key(purpose, &self.0)

@@ -27,7 +27,7 @@ pub enum Peer {
 
 impl Peer {
     /// With an IPv4 address written as such, even if it came by an IPv6 socket.
-    fn canonical(self) -> Self {
+    pub(super) fn canonical(self) -> Self {
         match self {
             Self::Address(ip) => Self::Address(ip.to_canonical()),
             Self::Unix => Self::Unix,
@@ -76,6 +76,11 @@ impl TrustedProxies {
     /// The day the published ranges among them were copied, if that is more than a year before `today`.
     pub fn outdated(&self, today: NaiveDate) -> Option<NaiveDate> {
         self.published.as_ref()?.outdated(today)
+    }
+
+    /// The addresses of Cloudflare, as far as the settings know better than this program.
+    pub fn cloudflare(&self) -> CloudflareRanges {
+        self.published.clone().unwrap_or_else(CloudflareRanges::built_in)
     }
 
     /// Whether `peer` is a proxy whose word is taken.

@@ -8,24 +8,33 @@ use http::header::{IF_MODIFIED_SINCE, IF_NONE_MATCH};
 use crate::clock::Timestamp;
 use crate::feed::Edition;
 
+/// Which dates of a client's own say something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Margin {
+    /// Earlier than this after a publication, it may still have got the edition before.
+    pub(super) behind: Duration,
+    /// Later than this after now, its clock is wrong.
+    pub(super) ahead: Duration,
+}
+
 /// Whether the answer is 304.
 ///
 /// `If-None-Match` wins where both are sent. `If-Modified-Since` is compared as a date, with `margin`: iOS does not send
 /// our date back but its own clock at the moment it had imported the last change, which is later than the fetch and as
-/// right as the phone's clock. A date further ahead of `now` than the margin says nothing.
+/// right as the phone's clock.
 pub(super) fn is_current(
     headers: &HeaderMap,
     edition: &Edition,
     published: Timestamp,
     now: Timestamp,
-    margin: Duration,
+    margin: Margin,
 ) -> bool {
     let mut tags = headers.get_all(IF_NONE_MATCH).iter().peekable();
     if tags.peek().is_some() {
         return tags.any(|value| names(value.as_bytes(), edition));
     }
     let since = headers.get(IF_MODIFIED_SINCE).and_then(|value| httpdate::parse_http_date(value.to_str().ok()?).ok());
-    since.map(Timestamp::from).is_some_and(|since| since >= published + margin && since <= now + margin)
+    since.map(Timestamp::from).is_some_and(|since| since >= published + margin.behind && since <= now + margin.ahead)
 }
 
 /// Weak comparison with every tag of a list; `*` is every edition.
@@ -64,7 +73,7 @@ mod tests {
     use super::*;
     use crate::feed::Coding;
 
-    const MARGIN: Duration = Duration::from_mins(2);
+    const MARGIN: Margin = Margin { behind: Duration::from_mins(2), ahead: Duration::from_mins(2) };
 
     fn edition() -> Edition {
         Edition::new(b"BEGIN:VCALENDAR\r\nEND:VCALENDAR\r\n").unwrap()

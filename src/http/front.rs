@@ -11,8 +11,10 @@ use tracing::{Level, debug, enabled, info};
 
 use super::answer::{self, Age, Answer, Freshness};
 use super::caller::{Peer, TrustedProxies};
+use super::edge::EdgeCache;
 use super::limits::{Limits, Rates};
 use super::metrics::Metrics;
+use super::probe::Probe;
 use super::{conditional, health, negotiate};
 use crate::clock::{Clock, Timestamp};
 use crate::feed::{Catalog, Found};
@@ -24,16 +26,26 @@ use crate::tls::Certificates;
 const RETRY_WITHOUT_COPY: Duration = crate::refresh::WAKE_AFTER;
 
 /// How the public routes behave.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FrontOptions {
     /// Proxies whose headers are believed.
     pub trusted_proxies: TrustedProxies,
     /// What a client may do in a minute.
     pub rates: Rates,
-    /// How much later than a publication a client's own date must be to count.
+    /// How far a client's clock may be from ours.
     pub since_margin: Duration,
     /// How long a request waits for a feed's first copy. iOS gives up after 20 s.
     pub first_wait: Duration,
+    /// Whether a cache at the edge may keep answers.
+    pub edge_cache: Option<EdgeCache>,
+}
+
+impl FrontOptions {
+    /// How much later than a publication a client's own date must be to count: an edge may have given it the edition
+    /// before for a while.
+    fn since_margin(&self) -> Duration {
+        self.since_margin + self.edge_cache.as_ref().map_or(Duration::ZERO, EdgeCache::lag)
+    }
 }
 
 /// All that a reload replaces, as one.
@@ -45,6 +57,8 @@ pub struct Directory {
     pub feeds: FeedsByUpstream,
     /// The upstream of every source, by the source's name.
     pub sources: Vec<(Arc<str>, Arc<Upstream>)>,
+    /// How requests are answered.
+    pub options: FrontOptions,
 }
 
 /// The public routes and what they need.
@@ -56,8 +70,9 @@ pub struct Front {
     pub(super) metrics: Arc<Metrics>,
     pub(super) certificates: Arc<Certificates>,
     pub(super) clock: Clock,
-    limits: Limits,
-    options: FrontOptions,
+    limits: ArcSwap<Limits>,
+    /// What `calferry doctor` asks.
+    probe: Probe,
 }
 
 enum Route<'a> {
@@ -66,6 +81,7 @@ enum Route<'a> {
     Robots,
     Feed(&'a str),
     Health(&'a str),
+    Probe(&'a str),
 }
 
 impl Front {
@@ -77,15 +93,19 @@ impl Front {
         metrics: Arc<Metrics>,
         certificates: Arc<Certificates>,
         clock: Clock,
-        options: FrontOptions,
+        probe: Probe,
     ) -> Self {
-        let limits = Limits::new(options.rates);
+        let limits = ArcSwap::from_pointee(Limits::new(directory.options.rates));
         let directory = ArcSwap::from_pointee(directory);
-        Self { directory, publisher, refresher, metrics, certificates, clock, limits, options }
+        Self { directory, publisher, refresher, metrics, certificates, clock, limits, probe }
     }
 
-    /// Puts another catalog in force. Requests under way keep the one they began with.
+    /// Puts another directory in force. Requests under way keep the one they began with.
     pub fn install(&self, directory: Directory) {
+        // What was counted is forgotten only if it is counted otherwise from now on.
+        if directory.options.rates != self.directory.load().options.rates {
+            self.limits.store(Arc::new(Limits::new(directory.options.rates)));
+        }
         self.directory.store(Arc::new(directory));
     }
 
@@ -96,17 +116,19 @@ impl Front {
 
     /// Forgets clients that have not called for a while. To be called every few seconds.
     pub fn sweep(&self) {
-        self.limits.sweep();
+        self.limits.load().sweep();
     }
 
     /// Whether `peer` is a proxy whose word is taken.
     pub(super) fn trusts(&self, peer: Peer) -> bool {
-        self.options.trusted_proxies.contains(peer)
+        self.directory.load().options.trusted_proxies.contains(peer)
     }
 
     /// Answers one request of `peer`.
     pub async fn answer<B: Body>(&self, peer: Peer, request: Request<B>) -> Answer {
-        let client = self.options.trusted_proxies.client(peer, request.headers());
+        // Held while a first copy is waited for, so not the guard that a short look needs.
+        let directory = self.directory.load_full();
+        let client = directory.options.trusted_proxies.client(peer, request.headers());
         let (Ok(client), true) = (client, is_well_framed(&request)) else {
             self.metrics.refused.inc();
             return answer::bad_request();
@@ -120,12 +142,12 @@ impl Front {
             Route::Robots => return answer::plain(StatusCode::OK, "User-agent: *\nDisallow: /\n"),
             Route::Feed(token) => (token, false),
             Route::Health(token) => (token, true),
+            Route::Probe(token) => return self.probed(token, peer, client, &request),
         };
-        // Held while a first copy is waited for, so not the guard that a short look needs.
-        let directory = self.directory.load_full();
+        let limits = self.limits.load();
         let served = match directory.catalog.find(token) {
             // By its token: many phones share a carrier's address, and none may lock the others out.
-            Found::Feed(served, name) => self.limits.token(name).map(|()| served),
+            Found::Feed(served, name) => limits.token(name).map(|()| served),
             Found::Revoked => return self.revoked(client),
             Found::Unknown => return self.unknown(client),
         };
@@ -137,11 +159,23 @@ impl Front {
             let standings: Vec<_> = served.upstreams.iter().map(|upstream| upstream.standing()).collect();
             return health::answer(&standings, self.clock.now());
         }
-        self.feed(served, &request).await
+        drop(limits);
+        self.feed(served, &directory.options, &request).await
     }
 
-    async fn feed<B>(&self, served: &Served, request: &Request<B>) -> Answer {
-        let (published, waited) = match self.published(served).await {
+    fn probed<B>(&self, token: &str, peer: Peer, client: Peer, request: &Request<B>) -> Answer {
+        let Some(name) = self.probe.find(token) else { return self.unknown(client) };
+        match self.limits.load().token(name) {
+            Ok(()) => {
+                let ranges = self.directory.load().options.trusted_proxies.cloudflare();
+                self.probe.answer((peer, client), &ranges, self.clock.now(), request)
+            }
+            Err(wait) => self.too_many(wait),
+        }
+    }
+
+    async fn feed<B>(&self, served: &Served, options: &FrontOptions, request: &Request<B>) -> Answer {
+        let (published, waited) = match self.published(served, options.first_wait).await {
             Ok(published) => published,
             Err(wait) => return self.no_copy(served, wait),
         };
@@ -149,8 +183,9 @@ impl Front {
         let age = age(&served.upstreams, waited, now);
         let (edition, headers) = (&published.edition, request.headers());
         let coding = negotiate::coding(headers, edition);
-        let not_modified = conditional::is_current(headers, edition, published.at, now, self.options.since_margin);
-        let answer = if not_modified {
+        let margin = conditional::Margin { behind: options.since_margin(), ahead: options.since_margin };
+        let not_modified = conditional::is_current(headers, edition, published.at, now, margin);
+        let mut answer = if not_modified {
             answer::not_modified(&published, coding, age)
         } else {
             match self.publisher.body(&published, coding).await {
@@ -158,6 +193,9 @@ impl Front {
                 Err(_) => return self.no_copy(served, RETRY_WITHOUT_COPY),
             }
         };
+        if let Some(edge) = &options.edge_cache {
+            edge.tell(answer.headers_mut(), published.at, margin.behind, now);
+        }
         let bytes = if not_modified || request.method() == Method::HEAD { 0 } else { edition.len(coding) };
         self.metrics.served(age.freshness, not_modified, bytes);
         if enabled!(target: "calferry::access", Level::INFO) {
@@ -172,7 +210,7 @@ impl Front {
     }
 
     /// The current edition, and whether it had to be waited for. `Err` says when to come back.
-    async fn published(&self, served: &Served) -> Result<(Arc<Published>, bool), Duration> {
+    async fn published(&self, served: &Served, first_wait: Duration) -> Result<(Arc<Published>, bool), Duration> {
         // A merged feed without one of its calendars makes a phone delete them: the first fetches are waited for.
         let several = served.upstreams.len() > 1;
         if !(several && served.upstreams.iter().any(|upstream| upstream.is_awaited()))
@@ -201,7 +239,7 @@ impl Front {
             }
         };
         // However that ends, what there is then is served.
-        let _ = tokio::time::timeout(self.options.first_wait, all).await;
+        let _ = tokio::time::timeout(first_wait, all).await;
         self.publisher.current(served).await.map(|published| (published, true)).map_err(|_| later)
     }
 
@@ -213,7 +251,7 @@ impl Front {
     }
 
     fn revoked(&self, client: Peer) -> Answer {
-        if let Err(wait) = self.limits.request(client) {
+        if let Err(wait) = self.limits.load().request(client) {
             return self.too_many(wait);
         }
         self.metrics.revoked.inc();
@@ -221,10 +259,10 @@ impl Front {
     }
 
     fn unknown(&self, client: Peer) -> Answer {
-        if let Err(wait) = self.limits.request(client) {
+        if let Err(wait) = self.limits.load().request(client) {
             return self.too_many(wait);
         }
-        if let Err(wait) = self.limits.wrong_token(client) {
+        if let Err(wait) = self.limits.load().wrong_token(client) {
             debug!(?client, "too many wrong tokens");
             return self.too_many(wait);
         }
@@ -266,11 +304,11 @@ fn route(path: &str) -> Route<'_> {
         "healthz" => Route::Alive,
         "readyz" => Route::Ready,
         "robots.txt" => Route::Robots,
-        _ => match (path.strip_suffix(".ics"), path.strip_suffix("/health")) {
-            (Some(token), _) => Route::Feed(token),
-            (None, Some(token)) => Route::Health(token),
+        _ => match path.rsplit_once('/') {
+            Some((token, "health")) => Route::Health(token),
+            Some((token, "probe")) => Route::Probe(token),
             // No token has a slash in it.
-            (None, None) => Route::Feed("/"),
+            _ => Route::Feed(path.strip_suffix(".ics").unwrap_or("/")),
         },
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::str::FromStr;
@@ -65,8 +65,51 @@ impl Listen {
 pub enum Listener {
     /// Of the network.
     Tcp(TcpListener),
-    /// Of this machine.
-    Unix(UnixListener),
+    /// Of this machine. Its file goes when it does, unless systemd opened it.
+    Unix(UnixListener, Option<SocketFile>),
+}
+
+/// The file of a Unix socket, removed when this is dropped if it is still the same.
+#[derive(Debug)]
+pub struct SocketFile {
+    path: PathBuf,
+    identity: (u64, u64),
+}
+
+impl SocketFile {
+    fn of(path: &Path) -> io::Result<Self> {
+        Ok(Self { path: path.to_owned(), identity: identity(path)? })
+    }
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        // One that cannot be removed makes room at the next start.
+        if identity(&self.path).is_ok_and(|there| there == self.identity) {
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+}
+
+fn identity(path: &Path) -> io::Result<(u64, u64)> {
+    let metadata = std::fs::symlink_metadata(path)?;
+    Ok((metadata.dev(), metadata.ino()))
+}
+
+impl fmt::Display for Listener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(listener) => match listener.local_addr() {
+                Ok(address) => address.fmt(f),
+                Err(error) => write!(f, "an address that cannot be told ({error})"),
+            },
+            Self::Unix(listener, _) => {
+                let address = listener.local_addr().ok();
+                let path = address.as_ref().and_then(tokio::net::unix::SocketAddr::as_pathname);
+                write!(f, "unix:{}", path.unwrap_or(Path::new("")).display())
+            }
+        }
+    }
 }
 
 impl Listener {
@@ -77,7 +120,10 @@ impl Listener {
     pub async fn open(listen: &Listen, handed: &mut Handed) -> io::Result<Vec<Self>> {
         match listen {
             Listen::Tcp(address) => Ok(vec![Self::Tcp(TcpListener::bind(address).await?)]),
-            Listen::Unix(path) => Ok(vec![Self::Unix(unix(path).await?)]),
+            Listen::Unix(path) => {
+                let listener = unix(path).await?;
+                Ok(vec![Self::Unix(listener, Some(SocketFile::of(path)?))])
+            }
             Listen::Systemd(name) => {
                 let sockets = handed.take(name)?;
                 if sockets.is_empty() {
@@ -92,7 +138,7 @@ impl Listener {
     pub fn tcp(&self) -> Option<SocketAddr> {
         match self {
             Self::Tcp(listener) => listener.local_addr().ok(),
-            Self::Unix(_) => None,
+            Self::Unix(..) => None,
         }
     }
 
@@ -103,7 +149,7 @@ impl Listener {
                 let (stream, peer) = listener.accept().await?;
                 Ok((Stream::Tcp(stream), Peer::Address(peer.ip())))
             }
-            Self::Unix(listener) => Ok((Stream::Unix(listener.accept().await?.0), Peer::Unix)),
+            Self::Unix(listener, _) => Ok((Stream::Unix(listener.accept().await?.0), Peer::Unix)),
         }
     }
 }
@@ -153,7 +199,7 @@ impl Handed {
                 taken.push(Listener::Tcp(TcpListener::from_std(socket)?));
             } else if let Some(socket) = self.sockets.take_unix_listener(index)? {
                 socket.set_nonblocking(true)?;
-                taken.push(Listener::Unix(UnixListener::from_std(socket)?));
+                taken.push(Listener::Unix(UnixListener::from_std(socket)?, None));
             }
         }
         Ok(taken)

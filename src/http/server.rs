@@ -1,17 +1,13 @@
 //! Accepting connections, serving HTTP/1.1 and HTTP/2 on them, and ending them in order.
 
 use std::collections::HashMap;
-use std::convert::Infallible;
 use std::future::Future;
-use std::pin::pin;
+use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use http::Request;
 use hyper::body::Incoming;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
@@ -23,23 +19,23 @@ use tracing::{debug, warn};
 use super::admin::Admin;
 use super::answer::{self, Answer};
 use super::caller::Peer;
+use super::conversation::Conversation;
 use super::front::Front;
 use super::limits::network;
 use super::listener::{Listener, Stream};
 use super::metrics::Metrics;
-use super::vigil::{Ruling, Vigil, Watched};
+use super::probe::Encrypted;
 use crate::tls::Tls;
 
 pub use super::vigil::Patience;
 
-/// Longest head of a request: a URL and the headers of any client, many times over.
-const HEAD_MAX: usize = 16 << 10;
-const HEADERS_MAX: usize = 64;
 /// How long to wait before accepting again when the system has no file descriptor left.
 const EXHAUSTED: Duration = Duration::from_millis(200);
+/// How often that is said.
+const WARN_EVERY: Duration = Duration::from_mins(1);
 
 /// How long a connection that was just opened may still bring its request when the server stops.
-const LAST_REQUEST: Duration = Duration::from_secs(1);
+pub(super) const LAST_REQUEST: Duration = Duration::from_secs(1);
 
 /// Something that answers requests.
 pub trait Routes: Send + Sync + 'static {
@@ -114,6 +110,7 @@ impl<R: Routes> Server<R> {
     pub async fn run(self, listener: Listener, stop: CancellationToken) {
         let server = Arc::new(self);
         let connections = TaskTracker::new();
+        let mut warned = None;
         loop {
             let place = Arc::clone(&server.places).acquire_owned();
             // A dropped accept loses no connection, a dropped acquire no place.
@@ -129,8 +126,12 @@ impl<R: Routes> Server<R> {
                         drop(place);
                     });
                 }
+                (_, Err(error)) if is_of_one_connection(&error) => debug!(%error, "a connection ended before it began"),
                 (_, Err(error)) => {
-                    warn!(%error, "a connection could not be accepted");
+                    if warned.is_none_or(|at: Instant| at.elapsed() >= WARN_EVERY) {
+                        warned = Some(Instant::now());
+                        warn!(%error, "connections cannot be accepted; allow more open files (LimitNOFILE, ulimit -n)");
+                    }
                     tokio::time::sleep(EXHAUSTED).await;
                 }
                 (Err(_), _) => break,
@@ -151,12 +152,15 @@ impl<R: Routes> Server<R> {
             debug!(%error, "TCP_NODELAY");
         }
         match &self.tls {
+            // Each in a box of its own: a connection is idle for hours after its handshake, and must not hold the room
+            // that this took.
             Some(tls) if stream.is_tcp() => {
-                if let Some(stream) = self.shake_hands(tls, stream, &stop).await {
-                    self.converse(stream, peer, stop).await;
+                let shaken = Box::pin(self.shake_hands(tls, stream, &stop)).await;
+                if let Some(stream) = shaken {
+                    Box::pin(self.converse(stream, peer, Some(Encrypted), stop)).await;
                 }
             }
-            _ => self.converse(stream, peer, stop).await,
+            _ => Box::pin(self.converse(stream, peer, None, stop)).await,
         }
     }
 
@@ -206,76 +210,17 @@ impl<R: Routes> Server<R> {
         Some(Admitted(Some((&self.clients, client))))
     }
 
-    async fn converse<IO>(&self, stream: IO, peer: Peer, stop: CancellationToken)
+    async fn converse<IO>(&self, stream: IO, peer: Peer, tls: Option<Encrypted>, stop: CancellationToken)
     where
         IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let vigil = Vigil::new(self.patience);
-        let io = TokioIo::new(Watched::new(stream, Arc::clone(&vigil)));
-        let service = service_fn(|request| {
-            let (answering, routes) = (vigil.answering(), Arc::clone(&self.routes));
-            async move {
-                let answer = routes.route(peer, request).await;
-                drop(answering);
-                Ok::<_, Infallible>(answer)
-            }
-        });
-        let builder = builder();
-        let mut connection = pin!(builder.serve_connection(io, service));
-        let mut look = pin!(tokio::time::sleep(self.patience.first_byte));
-        let mut stopping = pin!(stop.cancelled());
-        let mut stopped = false;
-        let mut ending = false;
-        loop {
-            tokio::select! {
-                biased;
-                ended = connection.as_mut() => {
-                    if let Err(error) = ended {
-                        debug!(error = &*error, "a connection ended badly");
-                    }
-                    return;
-                }
-                () = look.as_mut() => match vigil.rule(look.deadline()) {
-                    Ruling::GoOn(next) => {
-                        look.as_mut().reset(next);
-                        if stopped && !ending {
-                            ending = true;
-                            connection.as_mut().graceful_shutdown();
-                        }
-                    }
-                    Ruling::Cut => {
-                        self.metrics.cut_connections.inc();
-                        return;
-                    }
-                },
-                () = stopping.as_mut(), if !stopped => {
-                    stopped = true;
-                    // A request that is on its way here is not left without an answer.
-                    let wait = if vigil.expects_request() { LAST_REQUEST } else { Duration::ZERO };
-                    look.as_mut().reset(Instant::now() + wait);
-                }
-            }
-        }
+        let (routes, patience) = (&self.routes, self.patience);
+        Conversation { routes, peer, tls, patience, metrics: &self.metrics, stop: &stop }.run(stream).await;
     }
 }
 
-fn builder() -> auto::Builder<TokioExecutor> {
-    let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder
-        .http1()
-        // The vigil's deadlines cover what hyper's would, and what they would not.
-        .header_read_timeout(None)
-        .max_buf_size(HEAD_MAX)
-        .max_headers(HEADERS_MAX)
-        .half_close(false);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(100)
-        .max_header_list_size(16 << 10)
-        .max_pending_accept_reset_streams(20)
-        .max_local_error_reset_streams(20)
-        .keep_alive_interval(Duration::from_secs(20))
-        .keep_alive_timeout(Duration::from_secs(10));
-    builder
+/// Whether accepting failed for the one connection that it was about, and says nothing of the next (`accept(2)`).
+fn is_of_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
 }

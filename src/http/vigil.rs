@@ -3,12 +3,14 @@
 //! connection is enough for all that a client can do slowly.
 
 use std::io;
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
@@ -22,9 +24,12 @@ pub struct Patience {
     pub head: Duration,
     /// Between two requests.
     pub idle: Duration,
-    /// While an answer is written and the client takes nothing of it.
+    /// While an answer is held up by the client: in this time it must take all of it, or [`LEAST_PACE`] at least.
     pub stuck: Duration,
 }
+
+/// Bytes of an answer that a client must take in a second while it holds it up. Far below what the slowest phone does.
+const LEAST_PACE: u64 = 1 << 10;
 
 impl Default for Patience {
     fn default() -> Self {
@@ -50,8 +55,10 @@ pub(super) struct Vigil {
     good: AtomicU64,
     /// Since when a request's head has been coming in.
     reading: AtomicU64,
-    /// Since when the client has taken nothing of what it is sent.
+    /// Since when the client holds up what it is sent, without having taken [`Vigil::fair_share`] of it.
     stuck: AtomicU64,
+    /// Bytes it has taken since the last fair share, or since it holds things up.
+    taken: AtomicU64,
     /// Requests being answered.
     answering: AtomicU32,
     spoken: AtomicBool,
@@ -66,6 +73,8 @@ const JUST_NOW: u64 = u64::MAX;
 pub(super) enum Ruling {
     /// It may go on, and is to be looked at again at this moment.
     GoOn(Instant),
+    /// It has been idle since the last look at least, and may be until this moment.
+    Idle(Instant),
     /// It has taken too long.
     Cut,
 }
@@ -78,6 +87,7 @@ impl Vigil {
             good: AtomicU64::new(1),
             reading: AtomicU64::new(0),
             stuck: AtomicU64::new(0),
+            taken: AtomicU64::new(0),
             answering: AtomicU32::new(0),
             spoken: AtomicBool::new(false),
             multiplexed: AtomicBool::new(false),
@@ -95,6 +105,7 @@ impl Vigil {
                 Err(known) => known,
             }
         };
+        let idle = || at(&self.good) < self.moment(now);
         let (since, allowed) = if at(&self.stuck) > 0 {
             (at(&self.stuck), patience.stuck)
         } else if self.answering.load(Ordering::Relaxed) > 0 {
@@ -103,11 +114,14 @@ impl Vigil {
         } else if at(&self.reading) > 0 {
             (at(&self.reading), patience.head)
         } else if self.spoken.load(Ordering::Relaxed) {
+            if idle() && self.deadline(at(&self.good), patience.idle) > now {
+                return Ruling::Idle(self.deadline(at(&self.good), patience.idle));
+            }
             (at(&self.good), patience.idle)
         } else {
             (at(&self.good), patience.first_byte)
         };
-        let deadline = self.began + Duration::from_millis(since.saturating_sub(1)) + allowed;
+        let deadline = self.deadline(since, allowed);
         if deadline <= now {
             return Ruling::Cut;
         }
@@ -129,32 +143,61 @@ impl Vigil {
         self.answering.load(Ordering::Relaxed) == 0 && (reading || !self.spoken.load(Ordering::Relaxed))
     }
 
+    fn deadline(&self, since: u64, allowed: Duration) -> Instant {
+        self.began + Duration::from_millis(since.saturating_sub(1)) + allowed
+    }
+
     fn moment(&self, now: Instant) -> u64 {
         u64::try_from(now.duration_since(self.began).as_millis()).unwrap_or(u64::MAX - 2) + 1
+    }
+
+    /// It speaks HTTP/2.
+    pub(super) fn is_multiplexed(&self) {
+        self.multiplexed.store(true, Ordering::Relaxed);
     }
 
     fn received(&self, bytes: &[u8]) {
         if bytes.is_empty() {
             return;
         }
-        if !self.spoken.swap(true, Ordering::Relaxed) && bytes.starts_with(b"PRI ") {
-            self.multiplexed.store(true, Ordering::Relaxed);
-            self.reading.store(JUST_NOW, Ordering::Relaxed);
-            return;
-        }
+        self.spoken.store(true, Ordering::Relaxed);
         let between = self.answering.load(Ordering::Relaxed) == 0 && self.reading.load(Ordering::Relaxed) == 0;
         if between && !self.multiplexed.load(Ordering::Relaxed) {
             self.reading.store(JUST_NOW, Ordering::Relaxed);
         }
     }
 
-    fn sent(&self, taken: bool) {
-        let stuck = self.stuck.load(Ordering::Relaxed) > 0;
-        if taken && stuck {
+    /// What must be taken in the time that a client may hold things up.
+    fn fair_share(&self) -> u64 {
+        self.patience.stuck.as_secs() * LEAST_PACE
+    }
+
+    /// The client takes nothing more for now.
+    fn held_up(&self) {
+        if self.stuck.load(Ordering::Relaxed) == 0 {
+            self.taken.store(0, Ordering::Relaxed);
+            self.stuck.store(JUST_NOW, Ordering::Relaxed);
+        }
+    }
+
+    /// The client has taken so many bytes. By HTTP/2 it can be slow without ever holding up the connection, so they
+    /// count also then.
+    fn took(&self, bytes: usize) {
+        let taken = self.taken.fetch_add(bytes as u64, Ordering::Relaxed) + bytes as u64;
+        if taken >= self.fair_share() {
+            self.taken.store(0, Ordering::Relaxed);
+            self.good.store(JUST_NOW, Ordering::Relaxed);
+            if self.stuck.load(Ordering::Relaxed) > 0 {
+                self.stuck.store(JUST_NOW, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// The client has taken all there was.
+    fn took_all(&self) {
+        if self.stuck.load(Ordering::Relaxed) > 0 {
             self.stuck.store(0, Ordering::Relaxed);
             self.good.store(JUST_NOW, Ordering::Relaxed);
-        } else if !taken && !stuck {
-            self.stuck.store(JUST_NOW, Ordering::Relaxed);
         }
     }
 }
@@ -175,24 +218,66 @@ impl Drop for Answering {
 pub(super) struct Watched<IO> {
     io: IO,
     vigil: Arc<Vigil>,
+    /// What has come and is still to be read.
+    unread: BytesMut,
 }
+
+/// What every client of HTTP/2 says first, or at least how it begins (RFC 9113 §3.4).
+const PREFACE: &[u8] = b"PRI ";
 
 impl<IO> Watched<IO> {
     pub(super) fn new(io: IO, vigil: Arc<Vigil>) -> Self {
-        Self { io, vigil }
+        Self { io, vigil, unread: BytesMut::new() }
+    }
+
+    /// Puts back what was read and not used.
+    pub(super) fn unread(&mut self, bytes: &[u8]) {
+        self.unread.extend_from_slice(bytes);
+    }
+
+    /// Whether what is unread is HTTP/2.
+    pub(super) fn speaks_http2(&self) -> bool {
+        self.unread.starts_with(PREFACE)
     }
 
     fn note(&self, written: &Poll<io::Result<usize>>) {
         match written {
-            Poll::Ready(Ok(_)) => self.vigil.sent(true),
-            Poll::Pending => self.vigil.sent(false),
+            Poll::Ready(Ok(bytes)) => self.vigil.took(*bytes),
+            Poll::Pending => self.vigil.held_up(),
             Poll::Ready(Err(_)) => {}
         }
     }
 }
 
+impl<IO: AsyncRead + Unpin> Watched<IO> {
+    /// Waits until a request has begun, with enough of it to tell HTTP/2 from HTTP/1.1. It stays unread. `false` if none
+    /// will come.
+    pub(super) fn poll_begun(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
+        while self.unread.len() < PREFACE.len() && PREFACE.starts_with(&self.unread) {
+            // On the stack: an idle connection holds nothing of it.
+            let mut room = [MaybeUninit::uninit(); 1024];
+            let mut buf = ReadBuf::uninit(&mut room);
+            let read = std::task::ready!(Pin::new(&mut self.io).poll_read(cx, &mut buf));
+            if read.is_err() || buf.filled().is_empty() {
+                return Poll::Ready(false);
+            }
+            self.vigil.received(buf.filled());
+            self.unread.extend_from_slice(buf.filled());
+        }
+        Poll::Ready(true)
+    }
+}
+
 impl<IO: AsyncRead + Unpin> AsyncRead for Watched<IO> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if !self.unread.is_empty() {
+            let length = self.unread.len().min(buf.remaining());
+            buf.put_slice(&self.unread.split_to(length));
+            if self.unread.is_empty() {
+                self.unread = BytesMut::new();
+            }
+            return Poll::Ready(Ok(()));
+        }
         let before = buf.filled().len();
         std::task::ready!(Pin::new(&mut self.io).poll_read(cx, buf))?;
         self.vigil.received(buf.filled().get(before..).unwrap_or_default());
@@ -222,7 +307,14 @@ impl<IO: AsyncWrite + Unpin> AsyncWrite for Watched<IO> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(cx)
+        let flushed = Pin::new(&mut self.io).poll_flush(cx);
+        match &flushed {
+            Poll::Ready(Ok(())) => self.vigil.took_all(),
+            // TLS keeps a small answer to itself, and shows only here that nobody takes it.
+            Poll::Pending => self.vigil.held_up(),
+            Poll::Ready(Err(_)) => {}
+        }
+        flushed
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -231,80 +323,4 @@ impl<IO: AsyncWrite + Unpin> AsyncWrite for Watched<IO> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn secs(secs: u64) -> Duration {
-        Duration::from_secs(secs)
-    }
-
-    async fn cut_after(vigil: &Vigil) -> Duration {
-        let start = Instant::now();
-        loop {
-            match vigil.rule(Instant::now()) {
-                Ruling::Cut => return start.elapsed(),
-                Ruling::GoOn(next) => tokio::time::sleep_until(next).await,
-            }
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn every_way_to_be_slow_has_its_deadline() {
-        let silent = Vigil::new(Patience::default());
-        assert_eq!(cut_after(&silent).await, secs(5));
-
-        let slow_head = Vigil::new(Patience::default());
-        slow_head.received(b"G");
-        assert_eq!(cut_after(&slow_head).await, secs(10));
-
-        let preface_only = Vigil::new(Patience::default());
-        preface_only.received(b"PRI ");
-        assert_eq!(cut_after(&preface_only).await, secs(10));
-
-        let idle = Vigil::new(Patience::default());
-        idle.received(b"GET ");
-        drop(idle.answering());
-        assert_eq!(cut_after(&idle).await, secs(75));
-
-        let stuck = Vigil::new(Patience::default());
-        stuck.received(b"GET ");
-        drop(stuck.answering());
-        stuck.sent(false);
-        assert_eq!(cut_after(&stuck).await, secs(30));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_dripping_head_gains_nothing_by_each_byte() {
-        let vigil = Vigil::new(Patience::default());
-        for _ in 0..9 {
-            vigil.received(b"x");
-            assert!(matches!(vigil.rule(Instant::now()), Ruling::GoOn(_)));
-            tokio::time::advance(secs(1)).await;
-        }
-        assert_eq!(cut_after(&vigil).await, secs(1));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_request_that_waits_for_its_answer_is_not_cut() {
-        let vigil = Vigil::new(Patience::default());
-        vigil.received(b"GET ");
-        let answering = vigil.answering();
-        tokio::time::advance(secs(60)).await;
-        assert!(matches!(vigil.rule(Instant::now()), Ruling::GoOn(_)));
-        drop(answering);
-        assert_eq!(cut_after(&vigil).await, secs(75));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_large_answer_that_is_taken_slowly_is_not_cut() {
-        let vigil = Vigil::new(Patience::default());
-        vigil.received(b"GET ");
-        drop(vigil.answering());
-        for _ in 0..20 {
-            vigil.sent(false);
-            tokio::time::advance(secs(20)).await;
-            assert!(matches!(vigil.rule(Instant::now()), Ruling::GoOn(_)));
-            vigil.sent(true);
-        }
-    }
-}
+mod tests;

@@ -70,8 +70,11 @@ impl<F: Fetch> Driver<F> {
                 Some(command) = inbox.recv() => self.command(command).await,
                 Some(ended) = self.running.join_next_with_id(), if !self.running.is_empty() => self.ended(ended),
                 Some(due) = poll_fn(|cx| self.due.poll_expired(cx)), if !self.due.is_empty() => self.due(due.into_inner()),
-                _ = flush.tick() => self.ledger.flush().await,
-                _ = look.tick() => if let Some(known) = self.ledger.news().await { self.take_over(known) },
+                _ = flush.tick() => {
+                    self.ledger.flush().await;
+                    self.ledger.sweep(Instant::now()).await;
+                }
+                _ = look.tick() => self.look().await,
             }
         }
         self.running.shutdown().await;
@@ -85,6 +88,7 @@ impl<F: Fetch> Driver<F> {
                 let _ = reply.send(self.adopt(plans).await);
             }
             Command::Wake(id) => self.wake(id),
+            Command::Look => self.look().await,
             Command::Ping(reply) => {
                 // Whoever asked may have stopped waiting.
                 let _ = reply.send(());
@@ -109,6 +113,7 @@ impl<F: Fetch> Driver<F> {
             store.known()
         });
         let mut known = read.await.expect("reading the store does not panic")?;
+        self.ledger.bound(Instant::now());
         let mut old = std::mem::replace(&mut self.entries, HashMap::with_capacity(plans.len()));
         for (id, plan) in distinct(plans) {
             let entry = match old.remove(&id) {
@@ -282,6 +287,8 @@ impl<F: Fetch> Driver<F> {
             } else {
                 self.conclude(id, done, now);
             }
+        } else if matches!(done.outcome, Outcome::Changed { .. }) {
+            self.ledger.is_behind();
         }
         if let Some((until, waiting)) = closed {
             self.left_alone(lane, until, &waiting, now);
@@ -353,10 +360,17 @@ impl<F: Fetch> Driver<F> {
         recorded.pause
     }
 
-    /// Takes over what another process has written to the store.
-    fn take_over(&self, mut known: Known) {
+    async fn look(&mut self) {
+        if let Some(known) = self.ledger.news().await {
+            self.take_over(known);
+        }
+    }
+
+    /// Takes over what another process has written to the store, or a refresh that the settings had dropped.
+    fn take_over(&mut self, mut known: Known) {
         for (id, entry) in &self.entries {
             if matches!(entry.place, Place::Running) {
+                self.ledger.is_behind();
                 continue;
             }
             let (stored, quarantine) = (known.snapshots.remove(id), known.quarantined.remove(id));
@@ -365,7 +379,7 @@ impl<F: Fetch> Driver<F> {
             entry.upstream.update(|standing| {
                 standing.quarantine = quarantine;
                 if let Some(accepted) = accepted {
-                    info!(source = %label, "source `{label}` has a copy that was accepted by hand");
+                    info!(source = %label, "source `{label}` has another copy in the store");
                     standing.snapshot = Some(accepted);
                     standing.failing = None;
                 }

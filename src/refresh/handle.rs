@@ -102,6 +102,7 @@ pub(super) enum Command {
     Adopt(Vec<Plan>, oneshot::Sender<Adopted>),
     Wake(UpstreamId),
     Lost(UpstreamId),
+    Look,
     /// Says that the driver still takes commands.
     Ping(oneshot::Sender<()>),
 }
@@ -163,6 +164,12 @@ impl Refresher {
     pub fn lost(&self, upstream: &Upstream) {
         // If the queue is full, the next reader says it again.
         let _ = self.commands.try_send(Command::Lost(upstream.id));
+    }
+
+    /// What is in the store may be news: it is looked at now.
+    pub fn look(&self) {
+        // If the queue is full, the next look is not far.
+        let _ = self.commands.try_send(Command::Look);
     }
 
     /// Whether the driver still takes commands. Cancel safe.

@@ -95,7 +95,7 @@ async fn read<F: Fetch>(tools: Arc<Tools<F>>, job: Job, text: Vec<u8>, validator
 
 fn settle<F>(tools: &Tools<F>, job: &Job, text: Vec<u8>, validators: Validators) -> Result<Outcome, FetchError> {
     let (store, held) = (&tools.store, job.standing.snapshot.as_ref());
-    let earlier = || held.and_then(|_| store.text(&job.id).ok().flatten());
+    let earlier = || held.and_then(|held| store.text_of(&job.id, &held.digest).ok().flatten());
     let answer = mend_answer(&text, &tools.limits, &job.address.telltales(), earlier)?;
     drop(text);
     let aside = job.standing.quarantine.as_ref();

@@ -10,7 +10,7 @@ use super::resolve::{Context, DAY, HOUR, MINUTE, SECOND};
 use super::section::Section;
 use super::{CertificateOrigin, Encryption, Server};
 use crate::acme;
-use crate::http::{CloudflareRanges, Listen, Patience, Rates, TrustedProxies};
+use crate::http::{CloudflareRanges, EdgeCache, FrontOptions, Listen, Patience, Rates, TrustedProxies};
 use crate::tls::Files;
 
 /// What can be listened on.
@@ -32,44 +32,74 @@ pub(super) fn server(mut section: Section, context: &mut Context<'_>) -> Server 
     let ordered = read_acme(section.section("acme"), context);
     let tls = tls(section.section("tls"), ordered, context);
     check_reach(&section, tls.as_ref(), &listen);
-    let mut trusted_proxies = TrustedProxies::default();
-    for (index, entry) in section.list("trusted_proxies").unwrap_or_default().iter().enumerate() {
-        if !trusted_proxies.trust(entry, &CloudflareRanges::built_in()) {
-            section.problem(
-                &format!("trusted_proxies[{index}]"),
-                format!("{entry:?} is neither \"cloudflare\", \"unix\" nor an address range"),
-            );
-        }
-    }
-    let rate = |section: &mut Section, key, default| {
-        let rate = section.number(key, default, 1..=10_000_000);
-        u32::try_from(rate).ok().and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MIN)
-    };
     let usual = Patience::default();
     let server = Server {
         listen,
         admin_listen,
         tls,
-        trusted_proxies,
         max_connections: section.number("max_connections", 4096, 1..=1_000_000),
         connections_per_client: section.number("connections_per_client", 256, 1..=1_000_000),
-        rates: Rates {
-            tokens: rate(&mut section, "token_requests_per_minute", 120),
-            requests: rate(&mut section, "requests_per_minute", 300),
-            wrong_tokens: rate(&mut section, "wrong_tokens_per_minute", 10),
-        },
         patience: Patience {
             first_byte: section.duration("first_byte_timeout", usual.first_byte, SECOND..=HOUR),
             head: section.duration("header_timeout", usual.head, SECOND..=HOUR),
             idle: section.duration("idle_timeout", usual.idle, SECOND..=HOUR),
             stuck: section.duration("write_timeout", usual.stuck, SECOND..=HOUR),
         },
-        since_margin: section.duration("modified_since_margin", 2 * MINUTE, Duration::ZERO..=DAY),
-        first_wait: section.duration("first_wait", 15 * SECOND, Duration::ZERO..=MINUTE),
+        front: front(&mut section, context),
         drain: section.duration("drain", 10 * SECOND, Duration::ZERO..=5 * MINUTE),
     };
     section.done();
     server
+}
+
+fn front(section: &mut Section, context: &mut Context<'_>) -> FrontOptions {
+    let rate = |section: &mut Section, key, default| {
+        let rate = section.number(key, default, 1..=10_000_000);
+        u32::try_from(rate).ok().and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MIN)
+    };
+    let edge = section.duration("edge_cache", Duration::ZERO, Duration::ZERO..=HOUR);
+    if !edge.is_zero() && edge < SECOND {
+        section.problem("edge_cache", "is less than a second; write 5m, or 0s for none");
+    }
+    FrontOptions {
+        trusted_proxies: trusted_proxies(section, context),
+        rates: Rates {
+            tokens: rate(section, "token_requests_per_minute", 120),
+            requests: rate(section, "requests_per_minute", 300),
+            wrong_tokens: rate(section, "wrong_tokens_per_minute", 10),
+        },
+        since_margin: section.duration("modified_since_margin", 2 * MINUTE, Duration::ZERO..=DAY),
+        first_wait: section.duration("first_wait", 15 * SECOND, Duration::ZERO..=MINUTE),
+        edge_cache: (edge >= SECOND).then(|| EdgeCache::new(edge)),
+    }
+}
+
+fn trusted_proxies(section: &mut Section, context: &mut Context<'_>) -> TrustedProxies {
+    let published = cloudflare_ranges(section, context).unwrap_or_else(CloudflareRanges::built_in);
+    let mut trusted = TrustedProxies::default();
+    for (index, entry) in section.list("trusted_proxies").unwrap_or_default().iter().enumerate() {
+        if !trusted.trust(entry, &published) {
+            section.problem(
+                &format!("trusted_proxies[{index}]"),
+                format!("{entry:?} is neither \"cloudflare\", \"unix\" nor an address range"),
+            );
+        }
+    }
+    trusted
+}
+
+/// The ranges in the file of the settings' own, if one is named.
+fn cloudflare_ranges(section: &mut Section, context: &mut Context<'_>) -> Option<CloudflareRanges> {
+    const KEY: &str = "cloudflare_ranges_file";
+    let path = context.file(&section.text(KEY)?);
+    let read = std::fs::read_to_string(&path).map_err(|error| error.to_string()).and_then(|text| {
+        CloudflareRanges::read(&text).map_err(|line| match line {
+            Some(line) => format!("line {line} is not an address range"),
+            None => "there is no address range in it".to_owned(),
+        })
+    });
+    let refused = |problem| section.problem(KEY, format!("{}: {problem}", path.display()));
+    read.map_err(refused).ok()
 }
 
 fn listen(section: &mut Section) -> Vec<Listen> {

@@ -101,6 +101,8 @@ fn every_problem_is_told_at_once_with_its_path() {
         listen = "here"
         admin_listen = "0.0.0.0:9090"
         trusted_proxies = ["cloudfare"]
+        cloudflare_ranges_file = "/nowhere/ranges.txt"
+        edge_cache = "5ms"
         [fetch]
         refresh = "15x"
         max_redirects = 99
@@ -128,6 +130,8 @@ fn every_problem_is_told_at_once_with_its_path() {
         "server.listen",
         "server.admin_listen",
         "server.trusted_proxies[0]",
+        "server.cloudflare_ranges_file",
+        "server.edge_cache",
         "fetch.refresh",
         "fetch.max_redirects",
         "source.work.url",

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
-use super::{Snapshot, StoreError, UpstreamId};
+use super::{Publication, Snapshot, StoreError, UpstreamId};
 
 /// `calf`: tells a calferry database from any other.
 const APPLICATION_ID: i64 = 0x6361_6C66;
@@ -133,12 +133,25 @@ pub(super) fn bind<'a>(
     }
     to.execute_batch(
         "DELETE FROM source WHERE name NOT IN (SELECT name FROM bound);
-         DELETE FROM snapshot WHERE upstream NOT IN (SELECT upstream FROM source);
-         DELETE FROM text WHERE upstream NOT IN (SELECT upstream FROM source);
-         DELETE FROM quarantine WHERE upstream NOT IN (SELECT upstream FROM source);
          DROP TABLE temp.bound;",
     )?;
     to.commit()
+}
+
+pub(super) fn sweep(writer: &mut Connection) -> rusqlite::Result<()> {
+    let of = writer.transaction()?;
+    of.execute_batch(
+        "DELETE FROM snapshot WHERE upstream NOT IN (SELECT upstream FROM source);
+         DELETE FROM text WHERE upstream NOT IN (SELECT upstream FROM source);
+         DELETE FROM quarantine WHERE upstream NOT IN (SELECT upstream FROM source);",
+    )?;
+    of.commit()
+}
+
+pub(super) fn publication(of: &Connection, feed: &str) -> rusqlite::Result<Option<Publication>> {
+    of.prepare_cached("SELECT digest, published_at FROM publication WHERE feed = ?")?
+        .query_row([feed], |row| Ok(Publication { digest: row.get(0)?, at: super::time(row, 1)? }))
+        .optional()
 }
 
 fn inherit(to: &Transaction<'_>, from: &UpstreamId, heir: &UpstreamId) -> rusqlite::Result<()> {

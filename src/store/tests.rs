@@ -49,7 +49,10 @@ fn a_new_address_serves_the_old_copy_until_it_has_its_own() {
     assert!(known.snapshots[&B].inherited);
     assert_eq!(known.snapshots[&B].validators, Validators::default());
     assert_eq!(store.text(&B).unwrap().unwrap(), b"old");
-    assert!(!known.snapshots.contains_key(&A), "a copy that no source leads to is deleted");
+    assert_eq!(store.text(&A).unwrap().unwrap(), b"old", "it may still be read by the settings before");
+    store.sweep().unwrap();
+    assert!(!store.known().unwrap().snapshots.contains_key(&A), "a copy that no source leads to is deleted");
+    assert_eq!(store.text(&A).unwrap(), None);
     store.accept(&B, &copy(b"new"), b"new").unwrap();
     assert!(!store.known().unwrap().snapshots[&B].inherited);
 }
@@ -78,11 +81,42 @@ fn what_is_kept_aside_takes_the_place_of_the_copy_when_it_is_released() {
 fn publication_times_never_go_backwards() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(dir.path(), Access::Serve).unwrap();
-    assert_eq!(store.published("me", &[1; 32], at(10)).unwrap(), at(10));
-    assert_eq!(store.published("me", &[1; 32], at(20)).unwrap(), at(10), "the same edition keeps its time");
-    assert_eq!(store.published("me", &[2; 32], at(5)).unwrap(), at(11), "the clock was set back");
-    assert_eq!(store.published("me", &[1; 32], at(30)).unwrap(), at(30), "what comes back is a change");
-    assert_eq!(store.published("you", &[1; 32], at(5)).unwrap(), at(5));
+    let publish = |feed, digest, now| {
+        let before = store.publication(feed).unwrap();
+        store.publish(feed, &[digest; 32], now, before).unwrap().unwrap()
+    };
+    assert_eq!(publish("me", 1, at(10)), at(10));
+    assert_eq!(publish("me", 1, at(20)), at(10), "the same edition keeps its time");
+    assert_eq!(publish("me", 2, at(5)), at(11), "the clock was set back");
+    assert_eq!(publish("me", 1, at(30)), at(30), "what comes back is a change");
+    assert_eq!(publish("you", 1, at(5)), at(5));
+}
+
+#[test]
+fn nothing_is_published_after_what_was_published_while_it_was_made() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path(), Access::Serve).unwrap();
+    store.publish("me", &[1; 32], at(10), None).unwrap();
+    let before = store.publication("me").unwrap();
+    let (of_older_copies, of_newer_copies) = ([2; 32], [3; 32]);
+    assert_eq!(store.publish("me", &of_newer_copies, at(20), before).unwrap(), Some(at(20)));
+    assert_eq!(store.publish("me", &of_older_copies, at(20), before).unwrap(), None);
+    assert_eq!(store.publish("me", &of_newer_copies, at(21), before).unwrap(), Some(at(20)), "it is the same edition");
+}
+
+#[test]
+fn a_text_is_read_only_as_the_copy_that_is_known() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path(), Access::Serve).unwrap();
+    store.bind([("work", &A)].into_iter()).unwrap();
+    store.accept(&A, &copy(b"one"), b"one").unwrap();
+    store.accept(&A, &copy(b"two"), b"two").unwrap();
+    assert_eq!(store.text_of(&A, &copy(b"two").digest).unwrap().unwrap(), b"two");
+    assert_eq!(store.text_of(&A, &copy(b"one").digest).unwrap(), None);
+    assert_eq!(store.text_of(&B, &copy(b"two").digest).unwrap(), None);
+    let other = Connection::open(dir.path().join("calferry.db")).unwrap();
+    other.execute("DELETE FROM text", []).unwrap();
+    assert!(matches!(store.text_of(&A, &copy(b"two").digest), Err(StoreError::DamagedCopy)));
 }
 
 #[test]

@@ -21,6 +21,41 @@ TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
 # About 950 bytes an event: 270 KB.
 EVENTS = 271
 
+# nginx as the origin of the others, and as a cache before it.
+# Both files are there as they are sent: nothing is compressed while measuring.
+ORIGIN = """
+  server {{
+    listen 127.0.0.1:{port};
+    root {root};
+    gzip_static on;
+    add_header Cache-Control max-age=60;
+  }}
+"""
+
+CACHE = """
+  map $http_accept_encoding $coding {{ default ""; ~gzip gzip; }}
+  proxy_cache_path {folder} levels=1:2 keys_zone=feeds:10m max_size=1g inactive=1d use_temp_path=off;
+  upstream origin {{ server 127.0.0.1:{origin}; keepalive 8; }}
+  server {{
+    listen {listen};
+    open_file_cache max=1000 inactive=1h;
+    open_file_cache_valid 1h;
+    location / {{
+      proxy_pass http://origin;
+      proxy_http_version 1.1;
+      proxy_set_header Connection "";
+      proxy_set_header Accept-Encoding $coding;
+      proxy_cache feeds;
+      proxy_cache_key "$uri $coding";
+      proxy_cache_lock on;
+      proxy_cache_revalidate on;
+      proxy_cache_background_update on;
+      proxy_cache_use_stale error timeout updating http_429 http_500 http_502 http_503 http_504;
+      add_header Vary Accept-Encoding;
+    }}
+  }}
+"""
+
 
 def die(words):
     sys.exit(f"{pathlib.Path(sys.argv[0]).name}: {words}")

@@ -7,10 +7,14 @@ use super::harness::upstream::{Upstream, calendar};
 use super::harness::{self, eventually};
 
 async fn program() -> (Upstream, Program) {
+    program_with("").await
+}
+
+async fn program_with(server: &str) -> (Upstream, Program) {
     let upstream = Upstream::start().await;
     upstream.on("/a.ics", calendar(harness::calendar(3, "meeting")));
     let toml = format!(
-        "[fetch]\nallow_private = true\n[server]\nmodified_since_margin = \"2m\"\n[source.work]\nurl = \"{}\"\n\
+        "[fetch]\nallow_private = true\n[server]\nmodified_since_margin = \"2m\"\n{server}\n[source.work]\nurl = \"{}\"\n\
          [feed.me]\nsources = [\"work\"]\n",
         upstream.url("/a.ics")
     );
@@ -102,4 +106,42 @@ async fn cloudflare_may_weaken_the_tag_and_change_the_coding() {
         let reply = program.get(&path, &[("accept-encoding", coding), ("if-none-match", &weakened)]).await;
         assert_eq!(reply.status, 304, "{coding}");
     }
+}
+
+#[tokio::test]
+async fn an_edge_cache_is_asked_to_keep_answers_only_if_the_settings_say_so_and_never_by_what_phones_read() {
+    let (_upstream, program) = program().await;
+    let plain = program.get(&program.path("me"), &[]).await;
+    for name in ["cdn-cache-control", "cloudflare-cdn-cache-control"] {
+        assert!(plain.headers.get(name).is_none(), "{name}");
+    }
+    let (_upstream, program) = program_with("edge_cache = \"5m\"").await;
+    let path = program.path("me");
+    let found = program.get(&path, &[]).await;
+    let not_modified = program.get(&path, &[("if-none-match", found.header("etag"))]).await;
+    assert_eq!((found.status.as_u16(), not_modified.status.as_u16()), (200, 304));
+    for answer in [&found, &not_modified] {
+        for name in ["cdn-cache-control", "cloudflare-cdn-cache-control"] {
+            assert_eq!(answer.header(name), "max-age=300, stale-while-revalidate=300, stale-if-error=86400");
+        }
+        assert_eq!(answer.header("cache-control"), "private, no-cache");
+    }
+    // A wrong answer, a question about health and a limit are never kept.
+    for path in ["/nothing.ics".to_owned(), path.replace(".ics", "/health"), "/healthz".to_owned()] {
+        let answer = program.get(&path, &[]).await;
+        assert!(answer.headers.get("cdn-cache-control").is_none() && answer.header("cache-control") == "no-store");
+    }
+}
+
+#[tokio::test]
+async fn with_an_edge_cache_a_phones_date_counts_only_after_what_the_edge_may_have_kept() {
+    let (_upstream, program) = program_with("edge_cache = \"5m\"").await;
+    let path = program.path("me");
+    let published = httpdate::parse_http_date(program.get(&path, &[]).await.header("date")).unwrap();
+    let since = async |minutes| {
+        let date = httpdate::fmt_http_date(published + Duration::from_mins(minutes));
+        program.get(&path, &[("if-modified-since", &date)]).await.status.as_u16()
+    };
+    // Twice five minutes at the edge, and two for the phone's clock; but no clock runs that far ahead.
+    assert_eq!((since(2).await, since(11).await, since(13).await), (200, 200, 200));
 }

@@ -179,8 +179,8 @@ async fn a_known_token_has_a_budget_of_its_own_wherever_it_is_used() {
     );
     let mut settings = harness::program::settings(dir.path(), &toml);
     let few = |count| std::num::NonZeroU32::new(count).unwrap();
-    settings.server.rates.tokens = few(3);
-    settings.server.rates.requests = few(2);
+    settings.server.front.rates.tokens = few(3);
+    settings.server.front.rates.requests = few(2);
     let program = Program { app: calferry::app::App::start(settings).await.unwrap(), dir };
     let (iphone, ipad) = (path(&program.app, "me", 0), path(&program.app, "me", 1));
     let ask = async |path: &str, client: &str| program.get(path, &[("x-forwarded-for", client)]).await;

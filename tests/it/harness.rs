@@ -1,6 +1,7 @@
 //! What the tests share: an upstream that does as it is told, the program, and a client.
 
 pub(crate) mod client;
+pub(crate) mod front;
 pub(crate) mod pebble;
 pub(crate) mod program;
 pub(crate) mod proxy;

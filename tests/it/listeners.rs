@@ -76,6 +76,14 @@ async fn a_unix_socket_is_served_and_one_that_a_killed_program_left_makes_room()
         child.kill().await.unwrap();
         assert!(path.exists());
     }
+    let mut child = serve(dir.path()).stderr(Stdio::piped()).spawn().unwrap();
+    eventually("an answer", async || ask_unix(&path).await.is_some()).await;
+    signal(&child, "TERM").await;
+    assert!(child.wait().await.unwrap().success());
+    assert!(!path.exists(), "who stops in order leaves nothing behind");
+    let mut log = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut log).await.unwrap();
+    assert!(log.contains(&format!("serving on unix:{}", path.display())), "{log}");
 }
 
 #[tokio::test]
@@ -128,7 +136,7 @@ async fn systemd_is_told_that_it_is_ready_alive_reloading_and_stopping() {
         });
         heard.await.unwrap_or_else(|_| panic!("{word} was not told"))
     };
-    hear("READY=1").await;
+    assert!(hear("READY=1").await.contains("STATUS=Serving 1 devices from 1 sources"));
     hear("WATCHDOG=1").await;
     signal(&child, "HUP").await;
     assert!(hear("RELOADING=1").await.contains("MONOTONIC_USEC="));

@@ -8,6 +8,7 @@ mod clients;
 mod command_line;
 mod connections;
 mod contract;
+mod doctor;
 mod egress;
 mod harness;
 mod kills;

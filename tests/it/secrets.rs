@@ -83,11 +83,15 @@ async fn no_log_line_metric_header_or_error_holds_a_token_or_a_source_address() 
     let tokens: Vec<_> =
         listed.lines().map(|line| line.rsplit('/').next().unwrap().trim_end_matches(".ics").to_owned()).collect();
     assert_eq!(tokens.len(), 8);
+    let key = std::fs::read_to_string(dir.path().join("state/key")).unwrap();
+    let probe = calferry::feed::Key::from_text(&key).unwrap().probe_token().reveal().to_owned();
+    assert_eq!(send(public, request("GET", &format!("/{probe}/probe"), &[])).await.status, 200);
     let mut seen = String::new();
-    for token in tokens.iter().map(String::as_str).chain([SECRET, "wrong"]) {
+    for token in tokens.iter().map(String::as_str).chain([&*probe, SECRET, "wrong"]) {
         for (method, path) in [
             ("GET", format!("/{token}.ics")),
             ("GET", format!("/{token}/health")),
+            ("GET", format!("/{token}/probe")),
             ("POST", format!("/{token}.ics")),
             ("GET", format!("/x/{token}")),
         ] {
@@ -121,7 +125,7 @@ async fn no_log_line_metric_header_or_error_holds_a_token_or_a_source_address() 
     for line in ["source `html` gave no good answer", "GET feed `good` → 200", "the settings are refused"] {
         assert!(log.contains(line), "{line:?} is missing in {log}");
     }
-    for secret in tokens.iter().map(String::as_str).chain([SECRET, "c0ffee00"]) {
+    for secret in tokens.iter().map(String::as_str).chain([&*probe, SECRET, "c0ffee00"]) {
         for (place, text) in [("log", &log), ("answers", &seen), ("standard output", &out)] {
             if let Some(at) = text.find(secret) {
                 panic!("the {place} holds a secret: {}", &text[at.saturating_sub(200)..at]);

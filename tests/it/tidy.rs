@@ -21,11 +21,15 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("publisher", &["calendar", "clock", "feed", "refresh", "store"]),
     ("http", &["clock", "feed", "publisher", "refresh", "tls"]),
     ("settings", &["acme", "calendar", "feed", "http", "refresh", "source", "tls"]),
+    ("doctor", &["calendar", "clock", "feed", "http", "refresh", "settings", "source"]),
     (
         "app",
         &["acme", "calendar", "clock", "feed", "http", "publisher", "refresh", "settings", "source", "store", "tls"],
     ),
-    ("cli", &["app", "calendar", "clock", "feed", "http", "publisher", "refresh", "settings", "source", "store"]),
+    (
+        "cli",
+        &["app", "calendar", "clock", "doctor", "feed", "http", "publisher", "refresh", "settings", "source", "store"],
+    ),
 ];
 
 /// Rooms that know no clock, no network and no file.
@@ -162,6 +166,14 @@ fn the_readmes_name_every_metric() {
     assert!(names.len() > 8, "{names:?}");
     let missing = missing_from_readmes(&names);
     assert_none(&missing);
+}
+
+#[test]
+fn the_readmes_explain_every_finding_of_the_doctor_and_no_other() {
+    let names: BTreeSet<_> = calferry::doctor::Kind::ALL.iter().map(|kind| kind.name().to_owned()).collect();
+    for readme in READMES {
+        assert_eq!(described_keys(&read(readme), "`calferry doctor`"), names, "{readme}");
+    }
 }
 
 #[test]

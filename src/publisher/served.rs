@@ -1,0 +1,111 @@
+//! A feed, what its edition is made of at a moment, and what that edition is called in the cache.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use chrono::NaiveDate;
+
+use crate::clock::Timestamp;
+use crate::feed::Feed;
+use crate::refresh::Upstream;
+use crate::store::UpstreamId;
+
+/// A feed with where it comes from.
+#[derive(Debug, Clone)]
+pub struct Served {
+    /// The feed as the settings have it.
+    pub feed: Feed,
+    /// The upstreams of its sources, in their order.
+    pub upstreams: Vec<Arc<Upstream>>,
+    /// What hashes in its editions are keyed with.
+    pub(super) hash_key: [u8; 32],
+    /// Digest of the feed's name and of all in its settings that shows in an edition.
+    key: [u8; 16],
+    /// Nothing but the copies decides what comes out: neither the day nor when they were confirmed.
+    pub(super) is_plain: bool,
+}
+
+impl Served {
+    /// Ties `feed` to `upstreams`, those of its sources in their order.
+    pub fn new(feed: Feed, upstreams: Vec<Arc<Upstream>>, hash_key: [u8; 32]) -> Self {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&feed.recipe.digest()).update(feed.id.as_bytes()).update(&hash_key);
+        for source in &feed.sources {
+            hasher.update(&(source.len() as u64).to_le_bytes()).update(source.as_bytes());
+        }
+        let is_plain = !feed.recipe.asks_for_today() && !feed.recipe.tells_freshness();
+        Self { key: half(hasher.finalize().as_bytes()), feed, upstreams, hash_key, is_plain }
+    }
+
+    pub(super) fn plain_key(&self, digest: &[u8; 32]) -> Key {
+        Key { feed: self.key, ingredients: half(digest) }
+    }
+
+    /// What its edition is made of now; `None` while no source has a copy.
+    pub(super) fn ingredients(&self, now: Timestamp) -> Option<Ingredients> {
+        let copies: Vec<_> = self.upstreams.iter().map(|upstream| Ingredient::of(upstream)).collect();
+        let any = copies.iter().any(|copy| copy.digest.is_some());
+        any.then(|| Ingredients { copies, today: now.date() })
+    }
+}
+
+/// What an edition is made of: the copies, and the day it is.
+#[derive(Debug, Clone)]
+pub(super) struct Ingredients {
+    pub(super) copies: Vec<Ingredient>,
+    pub(super) today: NaiveDate,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Ingredient {
+    pub(super) id: UpstreamId,
+    pub(super) digest: Option<[u8; 32]>,
+    pub(super) confirmed: NaiveDate,
+    pub(super) failing: bool,
+}
+
+impl Ingredient {
+    fn of(upstream: &Upstream) -> Self {
+        let (digest, confirmed, failing) = upstream.copy();
+        Self { id: upstream.id, digest, confirmed: confirmed.date(), failing }
+    }
+}
+
+impl Ingredients {
+    /// What the edition made of them for `served` is called in the cache.
+    pub(super) fn key(&self, served: &Served) -> Key {
+        if let ([Ingredient { digest: Some(digest), .. }], true) = (self.copies.as_slice(), served.is_plain) {
+            return served.plain_key(digest);
+        }
+        let recipe = &served.feed.recipe;
+        let mut hasher = blake3::Hasher::new();
+        for copy in &self.copies {
+            hasher
+                .update(copy.digest.as_ref().map_or(&[][..], |digest| digest))
+                .update(&[u8::from(copy.digest.is_some())]);
+            if recipe.tells_freshness() {
+                hasher.update(copy.confirmed.to_string().as_bytes()).update(&[u8::from(copy.failing)]);
+            }
+        }
+        if recipe.asks_for_today() {
+            hasher.update(self.today.to_string().as_bytes());
+        }
+        Key { feed: served.key, ingredients: half(hasher.finalize().as_bytes()) }
+    }
+}
+
+/// What an edition is called in the cache.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Key {
+    feed: [u8; 16],
+    ingredients: [u8; 16],
+}
+
+/// The feeds of every upstream.
+pub type FeedsByUpstream = HashMap<UpstreamId, Vec<Arc<Served>>>;
+
+fn half(digest: &[u8; 32]) -> [u8; 16] {
+    let mut half = [0; 16];
+    half.copy_from_slice(digest.split_at(16).0);
+    half
+}
