@@ -28,16 +28,11 @@ mod records;
 mod schedule;
 mod trouble;
 
+use instant_acme::LetsEncrypt;
+
 pub use keeper::{Keeper, Options, Unready};
 
-/// The directory of Let's Encrypt, and of its staging environment, whose certificates no browser trusts.
-pub use directories::{LETS_ENCRYPT, LETS_ENCRYPT_STAGING};
-
-mod directories {
-    use instant_acme::LetsEncrypt;
-
-    /// Let's Encrypt.
-    pub const LETS_ENCRYPT: &str = LetsEncrypt::Production.url();
-    /// Its staging environment: to try things out with, under far higher limits.
-    pub const LETS_ENCRYPT_STAGING: &str = LetsEncrypt::Staging.url();
-}
+/// The address of Let's Encrypt's directory.
+pub const LETS_ENCRYPT: &str = LetsEncrypt::Production.url();
+/// That of its staging environment: to try things out with, under far higher limits. Nobody trusts its certificates.
+pub const LETS_ENCRYPT_STAGING: &str = LetsEncrypt::Staging.url();
