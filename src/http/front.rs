@@ -20,6 +20,7 @@ use crate::clock::{Clock, Timestamp};
 use crate::feed::{Catalog, Found};
 use crate::publisher::{FeedsByUpstream, Published, Publisher, Served};
 use crate::refresh::{Refresher, Upstream};
+use crate::tls::Certificates;
 
 /// How soon a client may come back for a feed that has no copy; no sooner is its source asked again for a client's sake.
 const RETRY_WITHOUT_COPY: Duration = crate::refresh::WAKE_AFTER;
@@ -67,6 +68,7 @@ pub struct Front {
     pub(super) publisher: Arc<Publisher>,
     pub(super) refresher: Refresher,
     pub(super) metrics: Arc<Metrics>,
+    pub(super) certificates: Arc<Certificates>,
     pub(super) clock: Clock,
     limits: ArcSwap<Limits>,
     /// What `calferry doctor` asks.
@@ -89,11 +91,13 @@ impl Front {
         publisher: Arc<Publisher>,
         refresher: Refresher,
         metrics: Arc<Metrics>,
+        certificates: Arc<Certificates>,
         clock: Clock,
         probe: Probe,
     ) -> Self {
         let limits = ArcSwap::from_pointee(Limits::new(directory.options.rates));
-        Self { directory: ArcSwap::from_pointee(directory), publisher, refresher, metrics, clock, limits, probe }
+        let directory = ArcSwap::from_pointee(directory);
+        Self { directory, publisher, refresher, metrics, certificates, clock, limits, probe }
     }
 
     /// Puts another directory in force. Requests under way keep the one they began with.
