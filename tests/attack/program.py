@@ -145,6 +145,12 @@ class Program:
         assert done.returncode == 0, done.stderr
         return dict(re.findall(r"^feed (\S+) .*://[^/]+(/\S+)$", done.stdout, re.MULTILINE))
 
+    def every_path(self, feed: str) -> dict[str, str]:
+        """The secret path of each device of a feed."""
+        done = subprocess.run([PROGRAM, "url", "--config", self.config], capture_output=True, timeout=60, text=True)
+        assert done.returncode == 0, done.stderr
+        return dict(re.findall(rf"^feed {feed} +device (\S+) .*://[^/]+(/\S+)$", done.stdout, re.MULTILINE))
+
     def source(self, name: str) -> dict:
         """What the status says of a source."""
         return json.loads(admin(self.admin_port, "/status.json"))["sources"][name]
