@@ -48,7 +48,7 @@ class World:
 
 def test_no_feed_ever_shows_what_is_another_feeds(upstream, report):
     world = World(upstream)
-    program = Program(world.settings(), top='edition_budget = "64KiB"\n')
+    program = Program(world.settings(), top='edition_budget = "512KiB"\n')
     try:
         doors = []
         for rotation in range(ROTATIONS):
