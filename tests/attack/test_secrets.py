@@ -80,6 +80,7 @@ def leaky(upstream, tmp_path_factory):
         "socks": Answering(b"\x05\x02\x01\x01").port,
         "socks-none": Answering(b"\x05\xff").port,
     }
+    ports["dead"] = 1
     path = f"/{SECRET['address']}/basic.ics?key={SECRET['query']}"
     userinfo = f"{SECRET['user']}:{SECRET['password']}@"
 
@@ -135,7 +136,7 @@ def leaky(upstream, tmp_path_factory):
         "variable": 'url_env = "SECRET_URL"',
         "egress": f'url = "{far}"\negress_file = "{folder}/egress"',
     }
-    for name, way in {"socks": "socks5h", "socks-none": "socks5h", "refusing": "http", "forbidding": "http", "noise": "http", "tls": "socks5h"}.items():
+    for name, way in {"socks": "socks5h", "socks-none": "socks5h", "refusing": "http", "forbidding": "http", "noise": "http", "tls": "socks5h", "dead": "socks5h"}.items():
         proxy = f"{way}://{SECRET['proxyuser']}:{SECRET['proxypass']}@127.0.0.1:{ports[name]}"
         sources["by-" + name if name in sources else name] = f'url = "http://{userinfo}by-{name}.invalid{path}"\negress = ["{proxy}"]'
     (folder / "file").write_text(f"http://127.0.0.1:{ports['plain']}/{SECRET['file']}/basic.ics\n")
@@ -176,6 +177,7 @@ def bad_settings(text: str, folder: pathlib.Path) -> dict[str, str]:
         "a way twice": text + first.format(f'url = "https://a.example/"\negress = ["http://x:{SECRET["badway"]}@a:1", "http://x:{SECRET["badway"]}@a:1"]'),
         "a file with a bad way": text + first.format(f'url = "https://a.example/"\negress_file = "{folder}/bad-way"'),
         "a token": text + f'[feed.good.device.bad]\ntoken_file = "{folder}/bad-token"\n',
+        "a token twice": text + f'[feed.good.device.bad]\ntoken_file = "{folder}/token"\n',
         "different ways to one address": text + first.format(f'url_env = "SECRET_URL"\negress = ["http://x:{SECRET["badway"]}@127.0.0.1:1"]'),
     }  # fmt: skip
 
