@@ -94,10 +94,9 @@ fn the_example_means_what_it_says() {
 #[test]
 fn a_token_of_ones_own_is_of_one_device_only() {
     let twice = format!("{EXAMPLE}\n[feed.home.device.tv]\ntoken_file = \"token.txt\"\n");
-    let problems = load(&twice).unwrap_err().to_string();
     assert_eq!(
-        problems,
-        "feed.me.device.tablet.token_file: is the token of feed.home.device.tv already; each needs its own"
+        load(&twice).unwrap_err(),
+        ["feed.me.device.tablet.token_file: is the token of feed.home.device.tv already; each needs its own"]
     );
 }
 
