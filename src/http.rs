@@ -28,6 +28,7 @@ mod conditional;
 mod conversation;
 mod edge;
 mod forwarded;
+mod framing;
 mod front;
 mod health;
 mod limits;

@@ -4,14 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use http::header::HOST;
-use http::{Method, Request, StatusCode, Version};
+use http::{Method, Request, StatusCode};
 use hyper::body::Body;
+use tokio::sync::watch;
+use tokio::time::Instant;
 use tracing::{Level, debug, enabled, info};
 
 use super::answer::{self, Age, Answer, Freshness};
 use super::caller::{Peer, TrustedProxies};
 use super::edge::EdgeCache;
+use super::framing::{is_other_method, is_well_framed};
 use super::limits::{Limits, Rates};
 use super::metrics::Metrics;
 use super::probe::Probe;
@@ -65,6 +67,7 @@ pub struct Directory {
 #[derive(Debug)]
 pub struct Front {
     pub(super) directory: ArcSwap<Directory>,
+    installed: watch::Sender<()>,
     pub(super) publisher: Arc<Publisher>,
     pub(super) refresher: Refresher,
     pub(super) metrics: Arc<Metrics>,
@@ -96,8 +99,8 @@ impl Front {
         probe: Probe,
     ) -> Self {
         let limits = ArcSwap::from_pointee(Limits::new(directory.options.rates));
-        let directory = ArcSwap::from_pointee(directory);
-        Self { directory, publisher, refresher, metrics, certificates, clock, limits, probe }
+        let (directory, installed) = (ArcSwap::from_pointee(directory), watch::Sender::new(()));
+        Self { directory, installed, publisher, refresher, metrics, certificates, clock, limits, probe }
     }
 
     /// Puts another directory in force. Requests under way keep the one they began with.
@@ -107,6 +110,7 @@ impl Front {
             self.limits.store(Arc::new(Limits::new(directory.options.rates)));
         }
         self.directory.store(Arc::new(directory));
+        self.installed.send_replace(());
     }
 
     /// The catalog in force.
@@ -126,41 +130,63 @@ impl Front {
 
     /// Answers one request of `peer`.
     pub async fn answer<B: Body>(&self, peer: Peer, request: Request<B>) -> Answer {
-        // Held while a first copy is waited for, so not the guard that a short look needs.
-        let directory = self.directory.load_full();
+        let began = Instant::now();
+        loop {
+            // Held while a first copy is waited for, so not the guard that a short look needs.
+            let directory = self.directory.load_full();
+            let waited = began.elapsed();
+            if let Some(answer) = self.answer_by(&directory, waited, peer, &request).await {
+                return answer;
+            }
+        }
+    }
+
+    /// Answers by `directory`; `None` if another was installed while a copy was waited for.
+    async fn answer_by<B: Body>(
+        &self,
+        directory: &Arc<Directory>,
+        waited: Duration,
+        peer: Peer,
+        request: &Request<B>,
+    ) -> Option<Answer> {
         let client = directory.options.trusted_proxies.client(peer, request.headers());
-        let (Ok(client), true) = (client, is_well_framed(&request)) else {
+        let (Ok(client), true) = (client, is_well_framed(request)) else {
             self.metrics.refused.inc();
-            return answer::bad_request();
+            return Some(answer::bad_request());
         };
-        if is_other_method(&request) {
+        if is_other_method(request) {
             self.metrics.refused.inc();
-            return answer::method_not_allowed();
+            return Some(answer::method_not_allowed());
         }
         let (token, wants_health) = match route(request.uri().path()) {
-            Route::Alive | Route::Ready => return answer::plain(StatusCode::OK, "ok\n"),
-            Route::Robots => return answer::plain(StatusCode::OK, "User-agent: *\nDisallow: /\n"),
+            Route::Alive | Route::Ready => return Some(answer::plain(StatusCode::OK, "ok\n")),
+            Route::Robots => return Some(answer::plain(StatusCode::OK, "User-agent: *\nDisallow: /\n")),
             Route::Feed(token) => (token, false),
             Route::Health(token) => (token, true),
-            Route::Probe(token) => return self.probed(token, peer, client, &request),
+            Route::Probe(token) => return Some(self.probed(token, peer, client, request)),
         };
         let limits = self.limits.load();
         let served = match directory.catalog.find(token) {
             // By its token: many phones share a carrier's address, and none may lock the others out.
             Found::Feed(served, name) => limits.token(name).map(|()| served),
-            Found::Revoked => return self.revoked(client),
-            Found::Unknown => return self.unknown(client),
+            Found::Revoked => return Some(self.revoked(client)),
+            Found::Unknown => return Some(self.unknown(client)),
         };
         let served = match served {
             Ok(served) => served,
-            Err(wait) => return self.too_many(wait),
+            Err(wait) => return Some(self.too_many(wait)),
         };
         if wants_health {
             let standings: Vec<_> = served.upstreams.iter().map(|upstream| upstream.standing()).collect();
-            return health::answer(&standings, self.clock.now());
+            return Some(health::answer(&standings, self.clock.now()));
         }
         drop(limits);
-        self.feed(served, &directory.options, &request).await
+        let first_wait = directory.options.first_wait.saturating_sub(waited);
+        match self.published(served, first_wait, directory).await {
+            Ok((published, waited)) => Some(self.feed(served, &directory.options, request, published, waited).await),
+            Err(Missing::Replaced) => None,
+            Err(Missing::Later(wait)) => Some(self.no_copy(served, wait)),
+        }
     }
 
     fn probed<B>(&self, token: &str, peer: Peer, client: Peer, request: &Request<B>) -> Answer {
@@ -174,11 +200,14 @@ impl Front {
         }
     }
 
-    async fn feed<B>(&self, served: &Served, options: &FrontOptions, request: &Request<B>) -> Answer {
-        let (published, waited) = match self.published(served, options.first_wait).await {
-            Ok(published) => published,
-            Err(wait) => return self.no_copy(served, wait),
-        };
+    async fn feed<B>(
+        &self,
+        served: &Served,
+        options: &FrontOptions,
+        request: &Request<B>,
+        published: Arc<Published>,
+        waited: bool,
+    ) -> Answer {
         let now = self.clock.now();
         let age = age(&served.upstreams, waited, now);
         let (edition, headers) = (&published.edition, request.headers());
@@ -210,12 +239,37 @@ impl Front {
     }
 
     /// The current edition, and whether it had to be waited for. `Err` says when to come back.
-    async fn published(&self, served: &Served, first_wait: Duration) -> Result<(Arc<Published>, bool), Duration> {
+    async fn published(
+        &self,
+        served: &Served,
+        first_wait: Duration,
+        directory: &Arc<Directory>,
+    ) -> Result<(Arc<Published>, bool), Missing> {
         // A merged feed without one of its calendars makes a phone delete them: the first fetches are waited for.
         let several = served.upstreams.len() > 1;
-        if !(several && served.upstreams.iter().any(|upstream| upstream.is_awaited()))
-            && let Ok(published) = self.publisher.current(served).await
-        {
+        let is_awaited = several && served.upstreams.iter().any(|upstream| upstream.is_awaited());
+        if !is_awaited && let Some(published) = self.publisher.at_hand(served).await {
+            return Ok((published, false));
+        }
+        // A source that has moved takes its copy along, and then only another directory finds it.
+        let mut installed = self.installed.subscribe();
+        if !Arc::ptr_eq(directory, &self.directory.load()) {
+            return Err(Missing::Replaced);
+        }
+        tokio::select! {
+            biased;
+            found = self.wait(served, is_awaited, first_wait) => found,
+            _ = installed.changed() => Err(Missing::Replaced),
+        }
+    }
+
+    async fn wait(
+        &self,
+        served: &Served,
+        is_awaited: bool,
+        first_wait: Duration,
+    ) -> Result<(Arc<Published>, bool), Missing> {
+        if !is_awaited && let Ok(published) = self.publisher.current(served).await {
             return Ok((published, false));
         }
         let later = RETRY_WITHOUT_COPY;
@@ -224,7 +278,7 @@ impl Front {
         if let Some(failed) = rests.min().flatten() {
             let ago = self.clock.now().since(failed);
             if let Some(rest) = later.checked_sub(ago).filter(|rest| !rest.is_zero()) {
-                return Err(rest);
+                return Err(Missing::Later(rest));
             }
         }
         // Waited for by all alike; who hangs up leaves the fetch to the others.
@@ -240,7 +294,7 @@ impl Front {
         };
         // However that ends, what there is then is served.
         let _ = tokio::time::timeout(first_wait, all).await;
-        self.publisher.current(served).await.map(|published| (published, true)).map_err(|_| later)
+        self.publisher.current(served).await.map(|published| (published, true)).map_err(|_| Missing::Later(later))
     }
 
     fn no_copy(&self, served: &Served, wait: Duration) -> Answer {
@@ -274,6 +328,14 @@ impl Front {
         self.metrics.limited.inc();
         answer::come_back(StatusCode::TOO_MANY_REQUESTS, "Too many requests.\n", wait)
     }
+}
+
+/// Why there is nothing to serve.
+enum Missing {
+    /// Another directory is in force now, and may know better.
+    Replaced,
+    /// There is no copy yet; when to come back.
+    Later(Duration),
 }
 
 /// How old what is served is, at `now`.
@@ -311,35 +373,4 @@ fn route(path: &str) -> Route<'_> {
             _ => Route::Feed(path.strip_suffix(".ics").unwrap_or("/")),
         },
     }
-}
-
-fn is_other_method<B>(request: &Request<B>) -> bool {
-    !matches!(*request.method(), Method::GET | Method::HEAD)
-}
-
-/// Exactly one host, and no body: a GET that brings one is the stuff that requests are smuggled in. hyper itself lets
-/// all of these pass.
-fn is_well_framed<B: Body>(request: &Request<B>) -> bool {
-    let headers = request.headers();
-    let hosts = headers.get_all(HOST).iter().count();
-    let one_host = match request.version() {
-        Version::HTTP_09 => false,
-        Version::HTTP_10 => hosts <= 1,
-        Version::HTTP_11 => hosts == 1,
-        // In HTTP/2 the authority is in the target; Host may repeat it.
-        _ => hosts <= 1 && (hosts == 1 || request.uri().authority().is_some()),
-    };
-    let same_authority = match (request.uri().authority(), headers.get(HOST)) {
-        (Some(authority), Some(host)) => authority.as_str().as_bytes().eq_ignore_ascii_case(host.as_bytes()),
-        _ => true,
-    };
-    let clear_host = headers.get(HOST).is_none_or(|host| is_host(host.as_bytes()));
-    one_host && same_authority && clear_host && (is_other_method(request) || request.body().is_end_stream())
-}
-
-/// What RFC 9112 §3.2 lets Host be: a name or an address, and a port. A user's name or a path in it is read by some as
-/// the host, and by some not.
-fn is_host(host: &[u8]) -> bool {
-    let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=:[]".contains(byte);
-    !host.is_empty() && host.iter().all(allowed)
 }

@@ -92,6 +92,15 @@ fn the_example_means_what_it_says() {
 }
 
 #[test]
+fn a_token_of_ones_own_is_of_one_device_only() {
+    let twice = format!("{EXAMPLE}\n[feed.home.device.tv]\ntoken_file = \"token.txt\"\n");
+    assert_eq!(
+        load(&twice).unwrap_err(),
+        ["feed.me.device.tablet.token_file: is the token of feed.home.device.tv already; each needs its own"]
+    );
+}
+
+#[test]
 fn every_problem_is_told_at_once_with_its_path() {
     let problems = load(
         r#"
