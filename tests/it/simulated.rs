@@ -216,3 +216,60 @@ async fn a_collapsed_calendar_waits_an_hour_and_three_fetches() {
     assert!(code == 200 && thin != full);
     assert!(app.stop().await);
 }
+
+/// Every fetch that has ended: when, by which kind of way, and whether it brought an answer.
+type ByWay = Arc<Mutex<Vec<(Duration, &'static str, bool)>>>;
+
+/// A host that refuses whoever comes by a proxy, from one hour to another.
+#[derive(Clone)]
+struct Refusing {
+    began: Instant,
+    hours: std::ops::Range<u32>,
+    log: ByWay,
+}
+
+impl Fetch for Refusing {
+    async fn fetch(&self, order: Order) -> Result<Fetched, FetchError> {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        let (now, kind) = (self.began.elapsed(), order.way.kind());
+        let refused = kind != "direct" && (self.hours.start * HOUR..self.hours.end * HOUR).contains(&now);
+        self.log.lock().unwrap().push((now, kind, !refused));
+        if refused {
+            Err(FetchError::Throttled { status: 429, retry_after: None })
+        } else {
+            body(harness::calendar(3, "kept"))
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_way_is_refused_goes_by_the_next_and_comes_back_to_it_when_it_is_no_more() {
+    const SOURCES: usize = 50;
+    let dir = tempfile::tempdir().unwrap();
+    let mut toml = "[fetch]\negress = [\"socks5h://127.0.0.1:1\", \"direct\"]\n".to_owned();
+    for source in 0..SOURCES {
+        let url = format!("https://cal.example/{source}.ics");
+        toml += &format!("[source.s{source}]\nurl = \"{url}\"\n[feed.s{source}]\nsources = [\"s{source}\"]\n");
+    }
+    let upstream = Refusing { began: Instant::now(), hours: 2..5, log: ByWay::default() };
+    let app = App::start_with(settings(dir.path(), &toml), upstream.clone(), noon()).await.unwrap();
+    let path = path(&app, "s7", 0);
+    for _ in 0..12 * 4 {
+        tokio::time::sleep(15 * MINUTE).await;
+        assert_eq!(status(&app, &path, &[]).await.0, 200);
+    }
+    app.stop().await;
+    let log = upstream.log.lock().unwrap();
+    let ended = |hours: std::ops::Range<u32>, way: &str, answered: bool| {
+        let within = |at: Duration| (hours.start * HOUR..hours.end * HOUR).contains(&at);
+        log.iter().filter(|(at, kind, good)| within(*at) && *kind == way && *good == answered).count()
+    };
+    // Four fetches of each in an hour, whichever way they take.
+    for hour in 0..12 {
+        let answered = ended(hour..hour + 1, "socks5h", true) + ended(hour..hour + 1, "direct", true);
+        assert!((SOURCES * 3..=SOURCES * 5).contains(&answered), "hour {hour}: {answered}");
+    }
+    assert_eq!(ended(0..2, "direct", true), 0, "nobody has a reason to go directly yet");
+    assert!(ended(2..5, "socks5h", false) < 3 * SOURCES, "who is refused does not go on asking");
+    assert_eq!(ended(9..12, "direct", true), 0, "the preferred way is taken again");
+}
