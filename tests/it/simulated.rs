@@ -217,15 +217,15 @@ async fn a_collapsed_calendar_waits_an_hour_and_three_fetches() {
     assert!(app.stop().await);
 }
 
-/// Every fetch that has ended: when, by which kind of way, and whether it brought an answer.
-type ByWay = Arc<Mutex<Vec<(Duration, &'static str, bool)>>>;
+/// A fetch that has ended: when, of which upstream, by which kind of way, and whether it brought an answer.
+type Ended = (Duration, [u8; 32], &'static str, bool);
 
 /// A host that refuses whoever comes by a proxy, from one hour to another.
 #[derive(Clone)]
 struct Refusing {
     began: Instant,
     hours: std::ops::Range<u32>,
-    log: ByWay,
+    log: Arc<Mutex<Vec<Ended>>>,
 }
 
 impl Fetch for Refusing {
@@ -233,7 +233,7 @@ impl Fetch for Refusing {
         tokio::time::sleep(Duration::from_millis(300)).await;
         let (now, kind) = (self.began.elapsed(), order.way.kind());
         let refused = kind != "direct" && (self.hours.start * HOUR..self.hours.end * HOUR).contains(&now);
-        self.log.lock().unwrap().push((now, kind, !refused));
+        self.log.lock().unwrap().push((now, order.address.fingerprint(&[0; 32]), kind, !refused));
         if refused {
             Err(FetchError::Throttled { status: 429, retry_after: None })
         } else {
@@ -251,7 +251,7 @@ async fn what_a_way_is_refused_goes_by_the_next_and_comes_back_to_it_when_it_is_
         let url = format!("https://cal.example/{source}.ics");
         toml += &format!("[source.s{source}]\nurl = \"{url}\"\n[feed.s{source}]\nsources = [\"s{source}\"]\n");
     }
-    let upstream = Refusing { began: Instant::now(), hours: 2..5, log: ByWay::default() };
+    let upstream = Refusing { began: Instant::now(), hours: 2..5, log: Arc::default() };
     let app = App::start_with(settings(dir.path(), &toml), upstream.clone(), noon()).await.unwrap();
     let path = path(&app, "s7", 0);
     for _ in 0..12 * 4 {
@@ -262,13 +262,15 @@ async fn what_a_way_is_refused_goes_by_the_next_and_comes_back_to_it_when_it_is_
     let log = upstream.log.lock().unwrap();
     let ended = |hours: std::ops::Range<u32>, way: &str, answered: bool| {
         let within = |at: Duration| (hours.start * HOUR..hours.end * HOUR).contains(&at);
-        log.iter().filter(|(at, kind, good)| within(*at) && *kind == way && *good == answered).count()
+        log.iter().filter(|(at, _, kind, good)| within(*at) && *kind == way && *good == answered).count()
     };
-    // Four fetches of each in an hour, whichever way they take.
-    for hour in 0..12 {
-        let answered = ended(hour..hour + 1, "socks5h", true) + ended(hour..hour + 1, "direct", true);
-        assert!((SOURCES * 3..=SOURCES * 5).contains(&answered), "hour {hour}: {answered}");
+    // Each is answered every quarter of an hour, whichever way it takes, also while one of them closes.
+    let mut answered: HashMap<[u8; 32], Duration> = HashMap::new();
+    for (at, upstream, _, _) in log.iter().filter(|(.., good)| *good) {
+        let gap = *at - answered.insert(*upstream, *at).unwrap_or(*at);
+        assert!(gap <= 18 * MINUTE, "{gap:?} before {at:?}");
     }
+    assert!(answered.len() == SOURCES && answered.values().all(|last| *last > 11 * HOUR + 40 * MINUTE));
     assert_eq!(ended(0..2, "direct", true), 0, "nobody has a reason to go directly yet");
     assert!(ended(2..5, "socks5h", false) < 3 * SOURCES, "who is refused does not go on asking");
     assert_eq!(ended(9..12, "direct", true), 0, "the preferred way is taken again");
