@@ -16,6 +16,7 @@ use crate::clock::Timestamp;
 use crate::feed::Tally;
 use crate::publisher::Served;
 use crate::refresh::{Standing, WayStanding};
+use crate::tls::Certificates;
 
 /// The private routes. They read what the public ones use.
 #[derive(Debug)]
@@ -29,6 +30,7 @@ struct Status {
     now: String,
     sources: BTreeMap<Arc<str>, Source>,
     feeds: BTreeMap<Arc<str>, Feed>,
+    certificate: Certificate,
     editions: u64,
     edition_bytes: u64,
 }
@@ -53,6 +55,23 @@ struct Source {
     ways: Vec<Way>,
     trouble: Option<Trouble>,
     quarantine: Option<Aside>,
+}
+
+#[derive(Debug, Serialize)]
+struct Certificate {
+    /// Nothing while there is none yet, and without TLS.
+    until: Option<String>,
+    /// When the next one is ordered; nothing while that is being done, and where it is in files.
+    next_try: Option<String>,
+    trouble: Option<Refused>,
+}
+
+/// Why the latest order gave none.
+#[derive(Debug, Serialize)]
+struct Refused {
+    words: String,
+    tried: String,
+    failures: u32,
 }
 
 #[derive(Debug, Serialize)]
@@ -157,10 +176,13 @@ impl Admin {
         fetches.sort_unstable();
         let mut tries: Vec<_> = self.front.refresher.tries().into_iter().collect();
         tries.sort_unstable();
+        let expiry = self.front.certificates.validity().map(|validity| validity.until);
         Readings {
             fetches,
             tries,
             sources: states.into_iter().collect(),
+            certificate_expiry: expiry.map_or(0, |until| i64::try_from(until.as_secs()).unwrap_or(i64::MAX)),
+            certificate_failures: self.front.certificates.outlook().trouble.as_ref().map_or(0, |it| it.failures.into()),
             oldest_confirmation_seconds: i64::try_from(oldest).unwrap_or(i64::MAX),
             devices: i64::try_from(directory.catalog.devices()).unwrap_or(i64::MAX),
             editions: i64::try_from(editions).unwrap_or(i64::MAX),
@@ -178,6 +200,7 @@ impl Admin {
             now: now.to_string(),
             sources: sources.collect(),
             feeds: self.feeds(&directory).await,
+            certificate: certificate(&self.front.certificates),
             editions,
             edition_bytes,
         };
@@ -213,6 +236,19 @@ fn feed(served: &Served, tally: Option<Tally>) -> Feed {
             outside_window: tally.outside,
             doubles: tally.doubles,
             rules: names.zip(tally.applied).map(|(rule, applied)| RuleTally { rule, applied }).collect(),
+        }),
+    }
+}
+
+fn certificate(certificates: &Certificates) -> Certificate {
+    let outlook = certificates.outlook();
+    Certificate {
+        until: certificates.validity().map(|validity| validity.until.to_string()),
+        next_try: outlook.next_try.map(|next| next.to_string()),
+        trouble: outlook.trouble.as_ref().map(|trouble| Refused {
+            words: trouble.words.clone(),
+            tried: trouble.tried_at.to_string(),
+            failures: trouble.failures,
         }),
     }
 }

@@ -11,19 +11,23 @@ use calferry::settings::{Given, Origin, Problems, Settings};
 /// Which room may use which others. A row names only rows above it, so the arrows cannot form a ring.
 const ROOMS: &[(&str, &[&str])] = &[
     ("clock", &[]),
-    ("tls", &[]),
+    ("tls", &["clock"]),
     ("calendar", &[]),
     ("feed", &["calendar"]),
     ("agenda", &["calendar", "feed"]),
     ("source", &["calendar"]),
     ("store", &["clock", "feed", "source"]),
+    ("acme", &["clock", "source", "store", "tls"]),
     ("refresh", &["calendar", "clock", "source", "store"]),
     ("publisher", &["calendar", "clock", "feed", "refresh", "store"]),
     ("page", &["agenda", "calendar", "clock", "feed", "publisher", "refresh"]),
     ("http", &["calendar", "clock", "feed", "page", "publisher", "refresh", "tls"]),
-    ("settings", &["calendar", "feed", "http", "refresh", "source", "tls"]),
+    ("settings", &["acme", "calendar", "feed", "http", "refresh", "source", "tls"]),
     ("doctor", &["calendar", "clock", "feed", "http", "refresh", "settings", "source"]),
-    ("app", &["calendar", "clock", "feed", "http", "publisher", "refresh", "settings", "source", "store", "tls"]),
+    (
+        "app",
+        &["acme", "calendar", "clock", "feed", "http", "publisher", "refresh", "settings", "source", "store", "tls"],
+    ),
     (
         "cli",
         &[
@@ -450,6 +454,8 @@ fn known_keys() -> BTreeMap<&'static str, BTreeSet<String>> {
     let tables = [
         ("`calferry.toml`", "", "bogus"),
         ("`[server]`", "[server]", "server.bogus"),
+        ("`[server.tls]`", "[server.tls]", "server.tls.bogus"),
+        ("`[server.acme]`", "[server.acme]", "server.acme.bogus"),
         ("`[fetch]`", "[fetch]", "fetch.bogus"),
         ("`[source.NAME]`", "[source.a]", "source.a.bogus"),
         ("`[feed.NAME]`", "[feed.a]", "feed.a.bogus"),
