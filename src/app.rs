@@ -1,5 +1,6 @@
 //! Builds all parts from settings, in the order in which they need one another, and owns every task until the end.
 
+mod certificate;
 mod directory;
 mod key;
 
@@ -9,12 +10,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
 use self::directory::directory;
+use crate::acme::Keeper;
 use crate::clock::Clock;
 use crate::feed::Key;
 use crate::http::{Admin, Clients, Front, Handed, Listen, Listener, Metrics, Probe, Server};
@@ -23,7 +25,7 @@ use crate::refresh::{Bounds, Change, Plan, Refresher};
 use crate::settings::{self, Settings};
 use crate::source::{Client, Fetch, Reach, roots};
 use crate::store::{Access, Store, UpstreamId};
-use crate::tls::{CertificateError, Certificates, Files, Tls, expiry};
+use crate::tls::{Certificates, Tls};
 
 pub use key::{load_key, prepare_state_dir, read_key};
 
@@ -49,6 +51,8 @@ pub struct App {
     admin_listening: Option<SocketAddr>,
     certificates: Arc<Certificates>,
     metrics: Arc<Metrics>,
+    /// Rung when the operator wants a certificate tried again.
+    bell: Option<Arc<Notify>>,
     /// Ends the listeners.
     drain: CancellationToken,
     /// Ends everything else, once they have.
@@ -83,6 +87,9 @@ impl App {
             Refresher::start(fetch, Arc::clone(&store), clock, bounds(&settings), tell, stop.clone());
         tasks.spawn(driving);
         let upstreams = refresher.adopt(plans(&settings, &key)).await?;
+        let certificates = Arc::new(Certificates::default());
+        let keeper = certificate::keeper(&settings, &store, &certificates, clock)?;
+        let tls = certificate::tls(&settings, &certificates, keeper.as_ref())?;
         let metrics = Arc::new(Metrics::default());
         let publisher = Arc::new(Publisher::new(store, refresher.clone(), clock, settings.edition_budget));
         let front = Arc::new(Front::new(
@@ -90,11 +97,10 @@ impl App {
             Arc::clone(&publisher),
             refresher.clone(),
             Arc::clone(&metrics),
+            Arc::clone(&certificates),
             clock,
             Probe::new(&key),
         ));
-        let certificates = Arc::new(Certificates::default());
-        let tls = tls(&settings, &certificates, &metrics)?;
         let (listeners, admin_listener) = open_listeners(&settings.server).await?;
         let app = Self {
             listening: listeners.iter().filter_map(Listener::tcp).collect(),
@@ -102,6 +108,7 @@ impl App {
             admin_listening: admin_listener.as_ref().and_then(Listener::tcp),
             certificates,
             metrics,
+            bell: keeper.as_ref().map(Keeper::bell),
             settings: without_contents(settings),
             key,
             front,
@@ -113,6 +120,12 @@ impl App {
         };
         app.listen(listeners, admin_listener, tls.as_ref())?;
         app.look_after(publisher, changed, clock);
+        if let Some(keeper) = keeper {
+            app.tasks.spawn(keeper.run(app.stop.clone()));
+        }
+        if app.settings.server.tls.is_some() {
+            app.tasks.spawn(certificate::warn_of_its_end(Arc::clone(&app.certificates), clock, app.stop.clone()));
+        }
         Ok(app)
     }
 
@@ -209,11 +222,18 @@ impl App {
         Ok(())
     }
 
-    /// Reads the certificate again, if there is one. One that cannot be used leaves the one in force as it is.
+    /// Reads the certificate again, if it is in files. One that cannot be used leaves the one in force as it is.
     pub fn renew_certificate(&self) {
-        let Some(tls) = &self.settings.server.tls else { return };
-        if let Err(cause) = install(&tls.files, &self.certificates, &self.metrics) {
+        let Some(files) = self.settings.server.tls.as_ref().and_then(settings::Encryption::files) else { return };
+        if let Err(cause) = certificate::install(files, &self.certificates) {
             error!(error = format!("{cause:#}"), "the certificate is refused; the one before stays in force");
+        }
+    }
+
+    /// Has a certificate ordered again whose order has failed, a quarter of an hour after that at the soonest.
+    pub fn order_again(&self) {
+        if let Some(bell) = &self.bell {
+            bell.notify_one();
         }
     }
 
@@ -267,20 +287,6 @@ impl App {
 
 fn without_contents(settings: Settings) -> Settings {
     Settings { sources: Vec::new(), feeds: Vec::new(), ..settings }
-}
-
-fn tls(settings: &Settings, certificates: &Arc<Certificates>, metrics: &Metrics) -> anyhow::Result<Option<Tls>> {
-    let Some(tls) = &settings.server.tls else { return Ok(None) };
-    install(&tls.files, certificates, metrics).context("server.tls")?;
-    let tls = Tls::new(Arc::clone(certificates), tls.client_ca.as_deref()).context("server.tls.client_ca")?;
-    Ok(Some(tls))
-}
-
-fn install(files: &Files, certificates: &Certificates, metrics: &Metrics) -> Result<(), CertificateError> {
-    let certificate = files.read()?;
-    metrics.certificate_holds_until(expiry(&certificate).unwrap_or_default());
-    certificates.install(certificate);
-    Ok(())
 }
 
 async fn open_listeners(server: &settings::Server) -> anyhow::Result<(Vec<Listener>, Option<Listener>)> {

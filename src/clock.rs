@@ -1,4 +1,5 @@
-//! Time, in one place. Decisions get `now` as an argument; only `app`, `refresh`, `publisher` and `http` hold a clock.
+//! Time, in one place. Decisions get `now` as an argument; only `acme`, `app`, `refresh`,
+//! `publisher` and `http` hold a clock.
 
 use std::fmt;
 use std::ops::Add;
@@ -10,7 +11,7 @@ pub struct Timestamp(u64);
 
 impl Timestamp {
     /// From seconds since 1970.
-    pub fn from_secs(secs: u64) -> Self {
+    pub const fn from_secs(secs: u64) -> Self {
         Self(secs)
     }
 

@@ -11,6 +11,7 @@
 //! | `forwarded` | the way a request came, as proxies write it down. Pure |
 //! | `limits` | how often who may call |
 //! | `front` | the public routes: the life of a request, top to bottom |
+//! | `route` | what a path asks for. Pure |
 //! | `conditional` | is what the client holds still current. Pure |
 //! | `negotiate` | which coding the client gets. Pure |
 //! | `edge` | what a cache at the edge is told, if one may keep answers. Pure |
@@ -33,6 +34,7 @@ mod conversation;
 mod edge;
 mod forms;
 mod forwarded;
+mod framing;
 mod front;
 mod guard;
 mod health;
@@ -42,6 +44,7 @@ mod metrics;
 mod negotiate;
 mod page;
 mod probe;
+mod route;
 mod server;
 mod status_page;
 mod vigil;

@@ -22,6 +22,7 @@
 //! | [`page`] | the page that a browser gets: how to subscribe, and what takes place on the days ahead |
 //! | [`status`] | how every source and feed stands, for the person with the server |
 //! | [`tls`] | the certificates in force, and the handshake |
+//! | [`acme`] | certificates from an authority: when to ask for one, and how |
 //! | [`http`] | listening, limits, routes, conditional answers, health |
 //! | [`settings`] | what the user wrote, and what it means |
 //! | [`doctor`] | looks at the deployment from outside in, and says what is wrong |
@@ -57,6 +58,7 @@
 //! make an instance appear twice or not at all. What is stored is the mended text, not the answer: equal texts are equal answers, and an event that does not say when
 //! it was changed keeps the time at which it was first seen.
 
+pub mod acme;
 pub mod agenda;
 pub mod app;
 pub mod calendar;

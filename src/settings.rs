@@ -10,12 +10,14 @@
 //! | `units` | how single values are written |
 //! | `resolve` | from tables to [`Settings`] |
 //! | `server` | the listeners |
+//! | `acme` | certificates by ACME |
 //! | `fetch` | fetching, and every source |
 //! | `egress` | the ways to a source, and its ports |
 //! | `feed` | a feed's own table |
 //! | `rules`, `condition`, `action` | a feed's wishes, rule by rule |
 //! | `pattern` | patterns, none of which can hold up a feed |
 
+mod acme;
 mod action;
 mod condition;
 mod egress;
@@ -79,7 +81,7 @@ pub struct Server {
     /// What keeps others out there.
     pub admin_password: Option<Password>,
     /// TLS of the listeners on the network.
-    pub tls: Option<TlsFiles>,
+    pub tls: Option<Encryption>,
     /// Connections at once.
     pub max_connections: usize,
     /// Connections of one client at once.
@@ -94,11 +96,30 @@ pub struct Server {
 
 /// TLS.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TlsFiles {
-    /// The certificate and its key.
-    pub files: Files,
+pub struct Encryption {
+    /// Where the certificate comes from.
+    pub origin: CertificateOrigin,
     /// Whose certificates clients must show, if any.
     pub client_ca: Option<PathBuf>,
+}
+
+impl Encryption {
+    /// Where the certificate is, if somebody else puts it into files.
+    pub fn files(&self) -> Option<&Files> {
+        match &self.origin {
+            CertificateOrigin::Files(files) => Some(files),
+            CertificateOrigin::Acme(_) => None,
+        }
+    }
+}
+
+/// Where a certificate comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CertificateOrigin {
+    /// Somebody else puts it into files.
+    Files(Files),
+    /// It is ordered.
+    Acme(crate::acme::Options),
 }
 
 /// Fetching.

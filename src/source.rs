@@ -32,4 +32,5 @@ pub use client::{Client, Fetch, Fetched, Options, Order, Validators};
 pub use connect::roots;
 pub use error::{FetchError, Retry};
 pub use guard::{Reach, USUAL_PORTS, is_public};
+pub use verdict::retry_after;
 pub use way::{Proxy, Way, WayMistake};

@@ -19,8 +19,8 @@ mod usage;
 mod words;
 
 pub use report::{
-    Aside, Certificate, Day, Device, Edition, Feed, Outline, RuleTally, STATES, Source, Status, Trouble, Way, feed,
-    source,
+    Aside, Certificate, Day, Device, Edition, Feed, Outline, Refused, RuleTally, STATES, Source, Status, Trouble, Way,
+    certificate, feed, source,
 };
 pub use template::{PER_PAGE, Shown, Slice, TROUBLED, View, page, style};
 pub use usage::{Figures, Listed, Subscription, Usage};

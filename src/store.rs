@@ -1,9 +1,10 @@
-//! Snapshots and publication times on disk, in one `SQLite` file.
+//! Snapshots, publication times and certificates on disk, in one `SQLite` file.
 //!
 //! A snapshot is state: it is never evicted, and replaced only as a whole, in one transaction that is on the disk before
-//! it returns. Everything else in the file may be lost without harm. Calls block; callers put them on a thread where
-//! that is allowed.
+//! it returns; so is what an ACME authority has given (`acme`). Everything else in the file may be lost without harm.
+//! Calls block; callers put them on a thread where that is allowed.
 
+mod acme;
 mod error;
 mod schema;
 mod texts;
@@ -20,6 +21,8 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 pub use self::error::StoreError;
 use crate::clock::Timestamp;
 use crate::source::Validators;
+
+pub use acme::{Account, Issued, Secret, Setback, Subject};
 
 /// Names an upstream in the store without saying anything of its address.
 pub type UpstreamId = [u8; 32];

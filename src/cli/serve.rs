@@ -1,4 +1,5 @@
-//! `calferry serve`: until it is told to stop. SIGHUP and a changed file reload the settings, SIGTERM and SIGINT stop.
+//! `calferry serve`: until it is told to stop. SIGHUP and a changed file reload the settings (SIGHUP
+//! also has a failed order of a certificate tried again), SIGTERM and SIGINT stop.
 
 use std::collections::HashMap;
 use std::io::{IsTerminal, Write};
@@ -79,6 +80,10 @@ pub(super) async fn run(mut app: App, origin: &Origin, given: &Given, signals: S
                 continue;
             }
         };
+        if asked {
+            // Whoever sends a signal may have mended what an order failed for.
+            app.order_again();
+        }
         let now = marks(origin, app.settings());
         if asked || now != seen {
             systemd::tell(&systemd::reloading());

@@ -47,7 +47,7 @@ fn crosses_in_clear(probed: &Probed) -> bool {
 
 /// The certificate that calferry shows to a front; one that phones see too is told of already. Only what is wrong with it.
 fn own_certificate(arrival: &Arrival, settings: &Settings) -> Option<Finding> {
-    let own = settings.server.tls.as_ref()?.files.read().ok()?;
+    let own = settings.server.tls.as_ref()?.files()?.read().ok()?;
     let own = own.end_entity_cert().ok()?;
     let seen = arrival.reply.certificate.as_ref().and_then(|shown| shown.chain.first());
     if seen == Some(own) {

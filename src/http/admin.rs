@@ -16,7 +16,7 @@ use super::guard::{Guard, Password};
 use super::metrics::Readings;
 use super::status_page;
 use crate::clock::Timestamp;
-use crate::status::{Certificate, Listed, Outline, STATES, Shown, Slice, Status, TROUBLED, View, feed, source};
+use crate::status::{Listed, Outline, STATES, Shown, Slice, Status, TROUBLED, View, certificate, feed, source};
 
 /// The private routes. They read what the public ones use.
 #[derive(Debug)]
@@ -101,10 +101,13 @@ impl Admin {
         fetches.sort_unstable();
         let mut tries: Vec<_> = self.front.refresher.tries().into_iter().collect();
         tries.sort_unstable();
+        let expiry = self.front.certificates.validity().map(|validity| validity.until);
         Readings {
             fetches,
             tries,
             sources: states.into_iter().collect(),
+            certificate_expiry: expiry.map_or(0, |until| i64::try_from(until.as_secs()).unwrap_or(i64::MAX)),
+            certificate_failures: self.front.certificates.outlook().trouble.as_ref().map_or(0, |it| it.failures.into()),
             oldest_confirmation_seconds: i64::try_from(oldest).unwrap_or(i64::MAX),
             devices: i64::try_from(directory.catalog.devices()).unwrap_or(i64::MAX),
             editions: i64::try_from(editions).unwrap_or(i64::MAX),
@@ -125,11 +128,7 @@ impl Admin {
 
     async fn outline(&self, now: Timestamp) -> Outline {
         let (editions, edition_bytes) = self.front.publisher.cached().await;
-        let ends = self.front.metrics.certificate_expiry.get();
-        let certificate = u64::try_from(ends).ok().filter(|ends| *ends > 0).map(|until| Certificate {
-            holds_until: Timestamp::from_secs(until).to_string(),
-            seconds_left: ends.saturating_sub_unsigned(now.as_secs()),
-        });
+        let certificate = certificate(&self.front.certificates, now);
         Outline { version: env!("CARGO_PKG_VERSION"), now: now.to_string(), editions, edition_bytes, certificate }
     }
 

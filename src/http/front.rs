@@ -4,17 +4,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use http::header::HOST;
-use http::{Method, Request, StatusCode, Version};
+use http::{Method, Request, StatusCode};
 use hyper::body::Body;
+use tokio::sync::watch;
+use tokio::time::Instant;
 use tracing::{Level, debug, enabled, error, info};
 
 use super::answer::{self, Age, Answer, Freshness};
 use super::caller::{Peer, TrustedProxies};
 use super::edge::EdgeCache;
+use super::framing::{is_other_method, is_well_framed};
 use super::limits::{Limits, Rates};
 use super::metrics::Metrics;
 use super::probe::Probe;
+use super::route::{Route, route};
 use super::{conditional, health, negotiate, page};
 use crate::clock::{Clock, Timestamp};
 use crate::feed::{Catalog, Coding, Found};
@@ -22,6 +25,7 @@ use crate::page::Pages;
 use crate::publisher::{FeedsByUpstream, Published, Publisher, Served};
 use crate::refresh::{Refresher, Upstream};
 use crate::status::{Listed, Subscription, Usage};
+use crate::tls::Certificates;
 
 /// How soon a client may come back for a feed that has no copy; no sooner is its source asked again for a client's sake.
 const RETRY_WITHOUT_COPY: Duration = crate::refresh::WAKE_AFTER;
@@ -70,25 +74,16 @@ pub struct Directory {
 #[derive(Debug)]
 pub struct Front {
     pub(super) directory: ArcSwap<Directory>,
+    installed: watch::Sender<()>,
     pub(super) publisher: Arc<Publisher>,
     pages: Pages,
     pub(super) refresher: Refresher,
     pub(super) metrics: Arc<Metrics>,
+    pub(super) certificates: Arc<Certificates>,
     pub(super) clock: Clock,
     limits: ArcSwap<Limits>,
     /// What `calferry doctor` asks.
     probe: Probe,
-}
-
-#[derive(Clone, Copy)]
-enum Route<'a> {
-    Alive,
-    Ready,
-    Robots,
-    Feed(&'a str),
-    Page(&'a str),
-    Health(&'a str),
-    Probe(&'a str),
 }
 
 impl Front {
@@ -98,12 +93,14 @@ impl Front {
         publisher: Arc<Publisher>,
         refresher: Refresher,
         metrics: Arc<Metrics>,
+        certificates: Arc<Certificates>,
         clock: Clock,
         probe: Probe,
     ) -> Self {
         let limits = ArcSwap::from_pointee(Limits::new(directory.options.rates));
+        let (directory, installed) = (ArcSwap::from_pointee(directory), watch::Sender::new(()));
         let pages = Pages::new(Arc::clone(&publisher));
-        Self { directory: ArcSwap::from_pointee(directory), publisher, pages, refresher, metrics, clock, limits, probe }
+        Self { directory, installed, publisher, pages, refresher, metrics, certificates, clock, limits, probe }
     }
 
     /// Puts another directory in force. Requests under way keep the one they began with.
@@ -113,6 +110,7 @@ impl Front {
             self.limits.store(Arc::new(Limits::new(directory.options.rates)));
         }
         self.directory.store(Arc::new(directory));
+        self.installed.send_replace(());
     }
 
     /// The catalog in force.
@@ -132,46 +130,71 @@ impl Front {
 
     /// Answers one request of `peer`.
     pub async fn answer<B: Body>(&self, peer: Peer, request: Request<B>) -> Answer {
-        // Held while a first copy is waited for, so not the guard that a short look needs.
-        let directory = self.directory.load_full();
+        let began = Instant::now();
+        loop {
+            // Held while a first copy is waited for, so not the guard that a short look needs.
+            let directory = self.directory.load_full();
+            let waited = began.elapsed();
+            if let Some(answer) = self.answer_by(&directory, waited, peer, &request).await {
+                return answer;
+            }
+        }
+    }
+
+    /// Answers by `directory`; `None` if another was installed while a copy was waited for.
+    async fn answer_by<B: Body>(
+        &self,
+        directory: &Arc<Directory>,
+        waited: Duration,
+        peer: Peer,
+        request: &Request<B>,
+    ) -> Option<Answer> {
         let client = directory.options.trusted_proxies.client(peer, request.headers());
-        let (Ok(client), true) = (client, is_well_framed(&request)) else {
+        let (Ok(client), true) = (client, is_well_framed(request)) else {
             self.metrics.refused.inc();
-            return answer::bad_request();
+            return Some(answer::bad_request());
         };
-        if is_other_method(&request) {
+        if is_other_method(request) {
             self.metrics.refused.inc();
-            return answer::method_not_allowed();
+            return Some(answer::method_not_allowed());
         }
         let route = route(request.uri().path());
         let token = match route {
-            Route::Alive | Route::Ready => return answer::plain(StatusCode::OK, "ok\n"),
-            Route::Robots => return answer::plain(StatusCode::OK, "User-agent: *\nDisallow: /\n"),
+            Route::Alive | Route::Ready => return Some(answer::plain(StatusCode::OK, "ok\n")),
+            Route::Robots => return Some(answer::plain(StatusCode::OK, "User-agent: *\nDisallow: /\n")),
             Route::Feed(token) | Route::Page(token) | Route::Health(token) => token,
-            Route::Probe(token) => return self.probed(token, peer, client, &request),
+            Route::Probe(token) => return Some(self.probed(token, peer, client, request)),
         };
         let limits = self.limits.load();
         let device = match directory.catalog.find(token) {
             // By its token: many phones share a carrier's address, and none may lock the others out.
             Found::Feed(device, name) => limits.token(name).map(|()| device),
-            Found::Revoked => return self.revoked(client, matches!(route, Route::Page(_)).then_some(&request)),
-            Found::Unknown => return self.unknown(client),
+            Found::Revoked => {
+                return Some(self.revoked(client, matches!(route, Route::Page(_)).then_some(request)));
+            }
+            Found::Unknown => return Some(self.unknown(client)),
         };
         let Subscription { served, usage, .. } = match device {
             Ok(device) => device,
-            Err(wait) => return self.too_many(wait),
+            Err(wait) => return Some(self.too_many(wait)),
         };
         drop(limits);
         match route {
             Route::Health(_) => {
                 let standings: Vec<_> = served.upstreams.iter().map(|upstream| upstream.standing()).collect();
-                health::answer(&standings, self.clock.now())
+                return Some(health::answer(&standings, self.clock.now()));
             }
             Route::Page(token) => {
                 let url = format!("{}{token}.ics", directory.public_url);
-                self.page(served, url, &request).await
+                return Some(self.page(served, url, request).await);
             }
-            _ => self.feed((served, usage), &directory.options, &request).await,
+            _ => {}
+        }
+        let first_wait = directory.options.first_wait.saturating_sub(waited);
+        match self.published(served, first_wait, directory).await {
+            Ok(found) => Some(self.feed((served, usage), &directory.options, request, found).await),
+            Err(Missing::Replaced) => None,
+            Err(Missing::Later(wait)) => Some(self.no_copy(served, wait)),
         }
     }
 
@@ -214,11 +237,8 @@ impl Front {
         (served, usage): (&Served, &Usage),
         options: &FrontOptions,
         request: &Request<B>,
+        (published, waited): (Arc<Published>, bool),
     ) -> Answer {
-        let (published, waited) = match self.published(served, options.first_wait).await {
-            Ok(published) => published,
-            Err(wait) => return self.no_copy(served, wait),
-        };
         let now = self.clock.now();
         let age = age(&served.upstreams, waited, now);
         let (edition, headers) = (&published.edition, request.headers());
@@ -253,12 +273,37 @@ impl Front {
     }
 
     /// The current edition, and whether it had to be waited for. `Err` says when to come back.
-    async fn published(&self, served: &Served, first_wait: Duration) -> Result<(Arc<Published>, bool), Duration> {
+    async fn published(
+        &self,
+        served: &Served,
+        first_wait: Duration,
+        directory: &Arc<Directory>,
+    ) -> Result<(Arc<Published>, bool), Missing> {
         // A merged feed without one of its calendars makes a phone delete them: the first fetches are waited for.
         let several = served.upstreams.len() > 1;
-        if !(several && served.upstreams.iter().any(|upstream| upstream.is_awaited()))
-            && let Ok(published) = self.publisher.current(served).await
-        {
+        let is_awaited = several && served.upstreams.iter().any(|upstream| upstream.is_awaited());
+        if !is_awaited && let Some(published) = self.publisher.at_hand(served).await {
+            return Ok((published, false));
+        }
+        // A source that has moved takes its copy along, and then only another directory finds it.
+        let mut installed = self.installed.subscribe();
+        if !Arc::ptr_eq(directory, &self.directory.load()) {
+            return Err(Missing::Replaced);
+        }
+        tokio::select! {
+            biased;
+            found = self.wait(served, is_awaited, first_wait) => found,
+            _ = installed.changed() => Err(Missing::Replaced),
+        }
+    }
+
+    async fn wait(
+        &self,
+        served: &Served,
+        is_awaited: bool,
+        first_wait: Duration,
+    ) -> Result<(Arc<Published>, bool), Missing> {
+        if !is_awaited && let Ok(published) = self.publisher.current(served).await {
             return Ok((published, false));
         }
         let later = RETRY_WITHOUT_COPY;
@@ -267,7 +312,7 @@ impl Front {
         if let Some(failed) = rests.min().flatten() {
             let ago = self.clock.now().since(failed);
             if let Some(rest) = later.checked_sub(ago).filter(|rest| !rest.is_zero()) {
-                return Err(rest);
+                return Err(Missing::Later(rest));
             }
         }
         // Waited for by all alike; who hangs up leaves the fetch to the others.
@@ -283,7 +328,7 @@ impl Front {
         };
         // However that ends, what there is then is served.
         let _ = tokio::time::timeout(first_wait, all).await;
-        self.publisher.current(served).await.map(|published| (published, true)).map_err(|_| later)
+        self.publisher.current(served).await.map(|published| (published, true)).map_err(|_| Missing::Later(later))
     }
 
     fn no_copy(&self, served: &Served, wait: Duration) -> Answer {
@@ -320,6 +365,14 @@ impl Front {
     }
 }
 
+/// Why there is nothing to serve.
+enum Missing {
+    /// Another directory is in force now, and may know better.
+    Replaced,
+    /// There is no copy yet; when to come back.
+    Later(Duration),
+}
+
 /// How old what is served is, at `now`.
 fn age(upstreams: &[Arc<Upstream>], waited: bool, now: Timestamp) -> Age {
     let oldest = upstreams.iter().filter_map(|upstream| upstream.freshness()).min_by_key(|(_, until)| *until);
@@ -338,55 +391,4 @@ fn agent(headers: &http::HeaderMap) -> &str {
     let agent = headers.get(http::header::USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or("-");
     let name = agent.split(|char: char| !(char.is_ascii_alphanumeric() || matches!(char, '-' | '_' | '.'))).next();
     name.filter(|name| !name.is_empty() && name.len() <= 24).unwrap_or("-")
-}
-
-/// Everything that is no route of its own is looked up as a token, so that a path that cannot be one takes as long as a
-/// wrong one.
-fn route(path: &str) -> Route<'_> {
-    let path = path.strip_prefix('/').unwrap_or(path);
-    match path {
-        "healthz" => Route::Alive,
-        "readyz" => Route::Ready,
-        "robots.txt" => Route::Robots,
-        _ => match path.rsplit_once('/') {
-            Some((token, "health")) => Route::Health(token),
-            Some((token, "probe")) => Route::Probe(token),
-            // No token has a slash in it.
-            _ => match path.strip_suffix(".ics") {
-                Some(token) => Route::Feed(token),
-                None => Route::Page(path.strip_suffix('/').unwrap_or(path)),
-            },
-        },
-    }
-}
-
-fn is_other_method<B>(request: &Request<B>) -> bool {
-    !matches!(*request.method(), Method::GET | Method::HEAD)
-}
-
-/// Exactly one host, and no body: a GET that brings one is the stuff that requests are smuggled in. hyper itself lets
-/// all of these pass.
-fn is_well_framed<B: Body>(request: &Request<B>) -> bool {
-    let headers = request.headers();
-    let hosts = headers.get_all(HOST).iter().count();
-    let one_host = match request.version() {
-        Version::HTTP_09 => false,
-        Version::HTTP_10 => hosts <= 1,
-        Version::HTTP_11 => hosts == 1,
-        // In HTTP/2 the authority is in the target; Host may repeat it.
-        _ => hosts <= 1 && (hosts == 1 || request.uri().authority().is_some()),
-    };
-    let same_authority = match (request.uri().authority(), headers.get(HOST)) {
-        (Some(authority), Some(host)) => authority.as_str().as_bytes().eq_ignore_ascii_case(host.as_bytes()),
-        _ => true,
-    };
-    let clear_host = headers.get(HOST).is_none_or(|host| is_host(host.as_bytes()));
-    one_host && same_authority && clear_host && (is_other_method(request) || request.body().is_end_stream())
-}
-
-/// What RFC 9112 §3.2 lets Host be: a name or an address, and a port. A user's name or a path in it is read by some as
-/// the host, and by some not.
-fn is_host(host: &[u8]) -> bool {
-    let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=:[]".contains(byte);
-    !host.is_empty() && host.iter().all(allowed)
 }

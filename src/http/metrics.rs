@@ -41,8 +41,6 @@ pub struct Metrics {
     pub(super) cut_connections: Counter,
     pub(super) crowded_connections: Counter,
     pub(super) failed_handshakes: Counter,
-    /// Until when the certificate holds, in seconds since 1970; 0 without TLS.
-    pub(super) certificate_expiry: Gauge,
 }
 
 /// What exists elsewhere and is read at the moment of asking.
@@ -52,6 +50,10 @@ pub(super) struct Readings {
     pub(super) tries: Vec<((&'static str, &'static str), u64)>,
     pub(super) sources: Vec<(&'static str, i64)>,
     pub(super) oldest_confirmation_seconds: i64,
+    /// Until when the certificate holds, in seconds since 1970; 0 without one.
+    pub(super) certificate_expiry: i64,
+    /// Tries in a row that gave no new certificate.
+    pub(super) certificate_failures: i64,
     pub(super) devices: i64,
     pub(super) editions: i64,
     pub(super) edition_bytes: i64,
@@ -72,11 +74,6 @@ impl Metrics {
         self.connections.inc();
         self.open_connections.inc();
         Open(&self.open_connections)
-    }
-
-    /// Takes note of a certificate's end, in seconds since 1970.
-    pub fn certificate_holds_until(&self, expiry: i64) {
-        self.certificate_expiry.set(expiry);
     }
 
     pub(super) fn served(&self, freshness: Freshness, not_modified: bool, bytes: usize) {
@@ -134,16 +131,21 @@ impl Metrics {
             self.crowded_connections.clone(),
         );
         registry.register("failed_handshakes", "TLS handshakes that failed", self.failed_handshakes.clone());
-        registry.register(
-            "certificate_expiry_timestamp_seconds",
-            "Until when the certificate of this server holds; 0 without TLS",
-            self.certificate_expiry.clone(),
-        );
         registry.register("open_connections", "Connections open now", self.open_connections.clone());
         registry.register("fetches", "Fetches, by how they ended", fetches);
         registry.register("tries", "Tries of fetches, by kind of way and by how they ended", tries);
         registry.register("sources", "Sources, by state", sources);
         for (name, help, value) in [
+            (
+                "certificate_expiry_timestamp_seconds",
+                "Until when the certificate of this server holds; 0 without one",
+                readings.certificate_expiry,
+            ),
+            (
+                "certificate_failures",
+                "Orders by ACME since the latest certificate that gave no new one",
+                readings.certificate_failures,
+            ),
             (
                 "oldest_confirmation_seconds",
                 "Age of the copy that was confirmed the longest ago",

@@ -181,7 +181,11 @@ impl<R: Routes> Server<R> {
             () = stopped => None,
         };
         match shaken {
-            Some(Ok(stream)) => return Some(stream),
+            Some(Ok(Some(stream))) => return Some(stream),
+            Some(Ok(None)) => {
+                debug!("an authority checked a name");
+                return None;
+            }
             Some(Err(error)) => debug!(%error, "a handshake failed"),
             None => {
                 self.metrics.cut_connections.inc();

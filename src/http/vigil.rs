@@ -24,7 +24,7 @@ pub struct Patience {
     pub head: Duration,
     /// Between two requests.
     pub idle: Duration,
-    /// While an answer is held up by the client: in this time it must take all of it, or [`LEAST_PACE`] at least.
+    /// While an answer is held up by the client: in this time it must take all of it, or 1 KiB for each second of it at least.
     pub stuck: Duration,
 }
 

@@ -152,7 +152,7 @@ fn event(row: &Row<'_>, day: NaiveDate, language: Language) -> Markup {
         li.event.off[instance.cancelled] {
             div.when { (when(row, day, language)) }
             div {
-                div {
+                div.name {
                     span.title { (title) }
                     @if instance.cancelled { span.tag { (language.say("cancelled")) } }
                     @if let Some((day, days)) = row.day {
@@ -167,18 +167,24 @@ fn event(row: &Row<'_>, day: NaiveDate, language: Language) -> Markup {
 
 /// What is told of an event where it is shown first.
 fn more(instance: &Instance, title: &str, language: Language) -> Markup {
+    let join = instance.join.as_ref().filter(|_| !instance.cancelled);
+    let has_details = !instance.notes.is_empty() || instance.url.is_some();
     html! {
         @if !instance.place.is_empty() { div.meta { (instance.place) } }
-        @if let Some(join) = instance.join.as_ref().filter(|_| !instance.cancelled) {
-            a.button.small href=(join) rel="noopener noreferrer" target="_blank"
-                aria-label=(language.say_of("join-what", &[("title", title.into())])) { (language.say("join")) }
-        }
-        @if !instance.notes.is_empty() || instance.url.is_some() {
-            details {
-                summary { (language.say("details")) }
-                @if !instance.notes.is_empty() { p.notes { (instance.notes) } }
-                @if let Some(url) = &instance.url {
-                    p.meta { a href=(url) rel="noopener noreferrer" target="_blank" { (language.say("link")) } }
+        @if join.is_some() || has_details {
+            div.more {
+                @if let Some(join) = join {
+                    a.button.small href=(join) rel="noopener noreferrer" target="_blank"
+                        aria-label=(language.say_of("join-what", &[("title", title.into())])) { (language.say("join")) }
+                }
+                @if has_details {
+                    details {
+                        summary { (language.say("details")) }
+                        @if !instance.notes.is_empty() { p.notes { (instance.notes) } }
+                        @if let Some(url) = &instance.url {
+                            p.meta { a href=(url) rel="noopener noreferrer" target="_blank" { (language.say("link")) } }
+                        }
+                    }
                 }
             }
         }

@@ -10,10 +10,6 @@
       return;
     }
   } catch (unknown) { /* The calendar's own are shown. */ }
-  var choice = document.querySelector("select[name=tz]");
-  if (choice) {
-    choice.addEventListener("change", function () { choice.form.submit(); });
-  }
   var button = document.querySelector("[data-copy]");
   if (!button) return;
   button.hidden = false;

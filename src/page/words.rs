@@ -100,8 +100,46 @@ impl Language {
     /// The message `id` with what stands in its braces.
     pub fn say_of(self, id: &str, values: &[(&str, FluentValue<'_>)]) -> String {
         let bundle = self.of_own();
-        let Some(pattern) = bundle.get_message(id).and_then(|message| message.value()) else { return id.to_owned() };
-        let args: FluentArgs<'_> = values.iter().cloned().collect();
-        bundle.format_pattern(pattern, Some(&args), &mut Vec::new()).into_owned()
+        let pattern = bundle.get_message(id).and_then(|message| message.value());
+        debug_assert!(pattern.is_some(), "no message {id}");
+        let Some(pattern) = pattern else { return id.to_owned() };
+        let (args, mut errors): (FluentArgs<'_>, _) = (values.iter().cloned().collect(), Vec::new());
+        let said = bundle.format_pattern(pattern, Some(&args), &mut errors).into_owned();
+        debug_assert!(errors.is_empty(), "message {id}: {errors:?}");
+        said
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::page::Device;
+
+    #[test]
+    fn the_message_files_have_no_mistakes_and_all_that_is_named_by_number() {
+        for language in Language::ALL {
+            let resource = FluentResource::try_new(language.messages().to_owned());
+            assert!(resource.is_ok_and(|resource| resource.entries().count() > 100));
+            let weekdays = (1..=7).map(|day| format!("weekday-{day}"));
+            let months = (1..=12).map(|month| format!("month-{month}"));
+            let devices = Device::ALL.into_iter().flat_map(|device| {
+                let steps = device.steps();
+                let own = (1..=steps.count).map(move |step| format!("{}-{step}", steps.name));
+                own.chain([format!("device-{}", steps.name)])
+                    .chain(steps.has_note.then(|| format!("{}-note", steps.name)))
+            });
+            // A message that is not there is said by its name; here that ends the test.
+            for id in weekdays.chain(months).chain(devices) {
+                assert!(!language.say(&id).is_empty());
+            }
+        }
+    }
+
+    #[test]
+    fn one_is_said_otherwise_than_several() {
+        let ago = |language: Language, count: u64| language.say_of("minutes-ago", &[("count", count.into())]);
+        assert_eq!(ago(Language::English, 1), "one minute ago");
+        assert_eq!(ago(Language::English, 30), "30 minutes ago");
+        assert_eq!(ago(Language::Chinese, 1), "1 分钟前");
     }
 }

@@ -21,12 +21,11 @@ pub(super) struct Heads {
 }
 
 impl Heads {
-    /// Prepares the heads of `edition` of `feed`, published `at` and asked for from `now` on.
-    pub(super) fn new(feed: &Feed, edition: &Edition, at: Timestamp, now: Timestamp) -> Self {
+    /// Prepares the heads of `edition` of `feed`, as published `at`.
+    pub(super) fn new(feed: &Feed, edition: &Edition, at: Timestamp) -> Self {
         // Room for the headers that every answer adds, so that a copy never grows.
         let mut not_modified = HeaderMap::with_capacity(16);
-        // Never later than Date (RFC 9110 §8.8.2.1), even after the clock was set back.
-        let date = httpdate::HttpDate::from(at.min(now).system_time());
+        let date = httpdate::HttpDate::from(at.system_time());
         not_modified.insert(LAST_MODIFIED, visible(&date.to_string()));
         not_modified.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
         not_modified.insert(VARY, HeaderValue::from_static("Accept-Encoding"));

@@ -17,7 +17,24 @@ pub(super) fn feeds(sections: Vec<(String, Section)>, sources: &Sources, context
         let message = "there is nothing to serve: give an address (calferry serve URL) or a settings file with a [source.…] and a [feed.…]";
         context.found.borrow_mut().push(Problem { path: String::new(), message: message.into() });
     }
-    sections.into_iter().filter_map(|(id, section)| feed(&id, section, sources, context)).collect()
+    let feeds =
+        sections.into_iter().filter_map(|(id, section)| feed(&id, section, sources, context)).collect::<Vec<_>>();
+    one_token_each(&feeds, context);
+    feeds
+}
+
+/// A token that two devices have would lead to the feed of one of them, and to the other's for nobody.
+fn one_token_each(feeds: &[Feed], context: &Context<'_>) {
+    let all = feeds.iter().flat_map(|feed| feed.devices.iter().map(|device| (&feed.id, device)));
+    let mut seen: Vec<(&Arc<str>, &Device)> = Vec::new();
+    for (id, device) in all.filter(|(_, device)| device.token.is_some()) {
+        if let Some((other, first)) = seen.iter().find(|(_, first)| first.token == device.token) {
+            let message = format!("is the token of feed.{other}.device.{} already; each needs its own", first.name);
+            let path = format!("feed.{id}.device.{}.token_file", device.name);
+            context.found.borrow_mut().push(Problem { path, message });
+        }
+        seen.push((id, device));
+    }
 }
 
 fn feed(id: &str, mut section: Section, sources: &Sources, context: &mut Context<'_>) -> Option<Feed> {

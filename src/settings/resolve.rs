@@ -14,7 +14,7 @@ use super::fetch::{Sources, fetch};
 use super::rules::Shared;
 use super::section::{Found, Section};
 use super::server::server;
-use super::{Problem, Problems, Server, Settings};
+use super::{CertificateOrigin, Problem, Problems, Server, Settings};
 use crate::http::Listen;
 
 pub(super) const SECOND: Duration = Duration::from_secs(1);
@@ -98,10 +98,9 @@ fn public_url(root: &mut Section, server: &Server, warnings: &mut Vec<Problem>) 
     // Without an address of the network, it is a proxy on this machine that has one.
     let listen = server.listen.iter().find_map(Listen::tcp);
     let listen = listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0)));
-    let scheme = if server.tls.is_some() { "https" } else { "http" };
-    let local = Url::parse(&format!("{scheme}://{listen}")).expect("a socket address makes a URL");
+    let (local, named) = usual_url(server, listen);
     let Some(text) = root.text("public_url") else {
-        if listen.ip().is_unspecified() || listen.port() == 0 {
+        if !named && (listen.ip().is_unspecified() || listen.port() == 0) {
             let message = format!("is not set; the shown URLs start with {local}, which no phone can reach");
             warnings.push(Problem { path: "public_url".into(), message });
         }
@@ -118,6 +117,19 @@ fn public_url(root: &mut Section, server: &Server, warnings: &mut Vec<Problem>) 
             local
         }
     }
+}
+
+/// What URLs start with where nothing is said, and whether that is a name: the first one that the certificate is for.
+fn usual_url(server: &Server, listen: SocketAddr) -> (Url, bool) {
+    let ordered = server.tls.as_ref().and_then(|tls| match &tls.origin {
+        CertificateOrigin::Acme(options) => options.domains.first(),
+        CertificateOrigin::Files(_) => None,
+    });
+    let named = ordered.and_then(|name| Url::parse(&format!("https://{name}")).ok());
+    let is_named = named.is_some();
+    let scheme = if server.tls.is_some() { "https" } else { "http" };
+    let numbered = || Url::parse(&format!("{scheme}://{listen}")).expect("a socket address makes a URL");
+    (named.unwrap_or_else(numbered), is_named)
 }
 
 /// systemd's state folder, else the one of the XDG base directory specification.

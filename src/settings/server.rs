@@ -4,16 +4,21 @@ use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use super::acme::acme as read_acme;
 use super::item::Item;
 use super::resolve::{Context, DAY, HOUR, MINUTE, SECOND};
 use super::section::Section;
-use super::{Problem, Server, TlsFiles};
+use super::{CertificateOrigin, Encryption, Problem, Server};
+use crate::acme;
 use crate::http::{CloudflareRanges, EdgeCache, FrontOptions, Listen, Password, Patience, Rates, TrustedProxies};
 use crate::tls::Files;
 
 /// What can be listened on.
 const FORMS: &str =
     "an address with a port, such as 127.0.0.1:8080, or unix:/run/calferry/calferry.sock, or systemd:NAME";
+
+/// There is one certificate.
+const EITHER: &str = "is in files, and [server.acme] orders one; keep one of both";
 
 pub(super) fn server(mut section: Section, context: &mut Context<'_>) -> Server {
     let listen = listen(&mut section);
@@ -31,7 +36,9 @@ pub(super) fn server(mut section: Section, context: &mut Context<'_>) -> Server 
                        server with TLS before it";
         context.warnings.push(Problem { path: section.at("admin_listen"), message: message.into() });
     }
-    let tls = tls(section.section("tls"), context);
+    let ordered = read_acme(section.section("acme"), context);
+    let tls = tls(section.section("tls"), ordered, context);
+    check_reach(&section, tls.as_ref(), &listen);
     let usual = Patience::default();
     let server = Server {
         listen,
@@ -123,18 +130,34 @@ fn listen(section: &mut Section) -> Vec<Listen> {
     if listen.is_empty() { usual() } else { listen }
 }
 
-fn tls(mut section: Section, context: &mut Context<'_>) -> Option<TlsFiles> {
+/// `ordered` is what `[server.acme]` asks for.
+fn tls(mut section: Section, ordered: Option<acme::Options>, context: &mut Context<'_>) -> Option<Encryption> {
     let mut file = |section: &mut Section, key| section.text(key).map(|path| context.file(&path));
     let (certificate, key) = (file(&mut section, "certificate"), file(&mut section, "key"));
     let client_ca = file(&mut section, "client_ca");
     match (&certificate, &key) {
+        (Some(_), _) if ordered.is_some() => section.problem("certificate", EITHER),
+        (None, Some(_)) if ordered.is_some() => section.problem("key", EITHER),
         (Some(_), None) => section.problem("key", "is missing; it is the private key of the certificate, a PEM file"),
         (None, Some(_)) => section.problem("certificate", "is missing; it is the key's certificate, a PEM file"),
-        (None, None) if client_ca.is_some() => {
-            section.problem("client_ca", "needs certificate and key: without them nothing is encrypted");
+        (None, None) if client_ca.is_some() && ordered.is_none() => {
+            section
+                .problem("client_ca", "needs certificate and key, or [server.acme]: without them nothing is encrypted");
         }
         _ => {}
     }
     section.done();
-    Some(TlsFiles { files: Files { certificate: certificate?, key: key? }, client_ca })
+    let origin = match ordered {
+        Some(options) => CertificateOrigin::Acme(options),
+        None => CertificateOrigin::Files(Files { certificate: certificate?, key: key? }),
+    };
+    Some(Encryption { origin, client_ca })
+}
+
+/// An authority checks names by connecting to them.
+fn check_reach(section: &Section, tls: Option<&Encryption>, listen: &[Listen]) {
+    let ordered = tls.is_some_and(|tls| matches!(tls.origin, CertificateOrigin::Acme(_)));
+    if ordered && listen.iter().all(|listen| matches!(listen, Listen::Unix(_))) {
+        section.problem("acme", "needs a listener on the network: the authority connects to it, by port 443");
+    }
 }

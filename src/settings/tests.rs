@@ -92,6 +92,15 @@ fn the_example_means_what_it_says() {
 }
 
 #[test]
+fn a_token_of_ones_own_is_of_one_device_only() {
+    let twice = format!("{EXAMPLE}\n[feed.home.device.tv]\ntoken_file = \"token.txt\"\n");
+    assert_eq!(
+        load(&twice).unwrap_err(),
+        ["feed.me.device.tablet.token_file: is the token of feed.home.device.tv already; each needs its own"]
+    );
+}
+
+#[test]
 fn every_problem_is_told_at_once_with_its_path() {
     let problems = load(
         r#"
@@ -284,4 +293,76 @@ fn ways_and_ports_that_cannot_be_are_told_at_their_place_without_what_was_writte
     let two = [url("a", "ports = [8443]"), url("b", "ports = [8443]\negress = \"http://proxy.example:3128\"")].concat();
     let problems = load(&two).unwrap_err();
     assert!(problems[0].starts_with("source.b.egress: source a has the same address"), "{problems:?}");
+}
+
+const FEED: &str = "[source.work]\nurl = \"https://example.com/a.ics\"\n[feed.me]\nsources = [\"work\"]\n";
+
+fn acme(toml: &str) -> Result<Encryption, Vec<String>> {
+    let settings = load(&format!("[server.acme]\n{toml}\n{FEED}"))?;
+    Ok(settings.server.tls.unwrap())
+}
+
+#[test]
+fn a_certificate_can_be_ordered_with_client_certificates_or_without() {
+    let usual = acme("domains = [\"Cal.Example.com\", \"日历.example\", \"cal.example.com\"]").unwrap();
+    let CertificateOrigin::Acme(options) = &usual.origin else { panic!() };
+    assert_eq!(options.domains, ["cal.example.com", "xn--jmr704b.example"]);
+    assert_eq!(options.directory, crate::acme::LETS_ENCRYPT);
+    let staging = acme("domains = [\"a.example\"]\nstaging = true\ncontact = [\"mailto:Lin@example.com\"]").unwrap();
+    let CertificateOrigin::Acme(options) = &staging.origin else { panic!() };
+    assert_eq!(options.directory, crate::acme::LETS_ENCRYPT_STAGING);
+    assert_eq!(options.contact, ["lin@example.com"]);
+    let other = acme("domains = \"a.example\"\ndirectory = \"https://ca.example/dir\"\nca_file = \"ca.pem\"").unwrap();
+    let CertificateOrigin::Acme(options) = &other.origin else { panic!() };
+    assert_eq!(options.directory, "https://ca.example/dir");
+    assert!(options.ca_file.as_ref().is_some_and(|path| path.is_absolute() && path.ends_with("ca.pem")));
+    let guarded = acme("domains = [\"a.example\"]\n[server.tls]\nclient_ca = \"clients.pem\"").unwrap();
+    assert!(guarded.client_ca.is_some() && matches!(guarded.origin, CertificateOrigin::Acme(_)));
+}
+
+#[test]
+fn urls_start_with_the_first_name_of_an_ordered_certificate() {
+    let settings =
+        load(&format!("[server]\nlisten = \"0.0.0.0:443\"\n[server.acme]\ndomains = [\"a.example\"]\n{FEED}"));
+    let settings = settings.unwrap();
+    assert_eq!(settings.public_url.as_str(), "https://a.example/");
+    assert_eq!(settings.warnings, []);
+}
+
+#[test]
+fn what_is_wrong_with_an_order_is_told_by_its_path() {
+    let told = |toml: &str| acme(toml).unwrap_err();
+    let begins = |problems: &[String], expected: &[&str]| {
+        assert_eq!(problems.len(), expected.len(), "{problems:#?}");
+        for (problem, expected) in problems.iter().zip(expected) {
+            assert!(problem.starts_with(expected), "{problem:?} is not {expected:?}");
+        }
+    };
+    begins(&told("contact = [\"lin@example.com\"]"), &["server.acme.domains: is missing"]);
+    begins(
+        &told("domains = [\"*.a.example\", \"192.0.2.1\", \"localhost\", \"a b\", \"a_b.example\"]"),
+        &[
+            "server.acme.domains[0]: is a wildcard",
+            "server.acme.domains[1]: is an address",
+            "server.acme.domains[2]: is no name",
+            "server.acme.domains[3]: is no name",
+            "server.acme.domains[4]: is no name",
+        ],
+    );
+    begins(
+        &told(
+            "domains = [\"a.example\"]\ncontact = [\"lin\"]\nstaging = true\ndirectory = \"http://ca.example\"\nx = 1",
+        ),
+        &[
+            "server.acme.contact[0]: write an address",
+            "server.acme.staging: is that of Let's Encrypt",
+            "server.acme.directory: is no address",
+            "server.acme.x: unknown key",
+        ],
+    );
+    let files = "domains = [\"a.example\"]\n[server.tls]\ncertificate = \"a.pem\"\nkey = \"a.key\"";
+    begins(&told(files), &["server.tls.certificate: is in files, and [server.acme] orders one"]);
+    begins(&told("domains = [\"a.example\"]\n[server.tls]\nkey = \"a.key\""), &["server.tls.key: is in files"]);
+    let local = load(&format!("[server]\nlisten = \"unix:/run/a\"\n[server.acme]\ndomains = [\"a.example\"]\n{FEED}"));
+    begins(&local.unwrap_err(), &["server.acme: needs a listener on the network"]);
 }

@@ -27,13 +27,17 @@ pub(super) async fn read(headers: &HeaderMap, mut body: Incoming, cap: usize) ->
     decoder.finish()
 }
 
-/// At most `cap` bytes of `body`, decoded as far as they can be: for looking at what an error says.
+/// At most `cap` bytes of `body`, decoded as far as they can be: for looking at what an error says. No more than that is
+/// received either, for compression can go on for ever and come to nothing.
 pub(super) async fn peek(headers: &HeaderMap, mut body: Incoming, cap: usize) -> Vec<u8> {
     let Ok(mut decoder) = Decoder::new(headers, cap) else { return Vec::new() };
-    while let Some(Ok(frame)) = body.frame().await {
-        if let Some(data) = frame.data_ref()
-            && decoder.write(data).is_err()
-        {
+    let mut received = 0usize;
+    while received <= cap
+        && let Some(Ok(frame)) = body.frame().await
+    {
+        let Some(data) = frame.data_ref() else { continue };
+        received = received.saturating_add(data.len());
+        if decoder.write(data).is_err() {
             break;
         }
     }

@@ -58,7 +58,7 @@ pub(super) fn refusal(status: StatusCode, retry_after: Option<Duration>, said: &
 
 /// `Retry-After` in both forms (RFC 9110 §10.2.3). A date is measured against the answer's own `Date`, so that two
 /// clocks need not agree.
-pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if let Ok(seconds) = text.parse() {
         return Some(Duration::from_secs(seconds));

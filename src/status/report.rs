@@ -11,6 +11,7 @@ use super::usage::{Figures, Listed};
 use crate::clock::Timestamp;
 use crate::publisher::Published;
 use crate::refresh::{Ending, QUARTERS, Quarter, Standing, Upstream, WayStanding};
+use crate::tls::Certificates;
 
 /// Every state a source can be in, the worst first.
 pub const STATES: [&str; 5] = ["no_copy", "quarantine", "failing", "waiting", "fresh"];
@@ -38,17 +39,48 @@ pub struct Outline {
     pub editions: u64,
     /// Their bytes.
     pub edition_bytes: u64,
-    /// The certificate, if there is one.
-    pub certificate: Option<Certificate>,
+    /// The certificate.
+    pub certificate: Certificate,
 }
 
 /// The certificate of this server.
 #[derive(Debug, Serialize)]
 pub struct Certificate {
-    /// Until when it holds.
-    pub holds_until: String,
-    /// For how many seconds more; negative if it has ended.
-    pub seconds_left: i64,
+    /// Until when it holds. Nothing while there is none yet, and without TLS.
+    pub until: Option<String>,
+    /// That is in the past.
+    #[serde(skip)]
+    pub has_ended: bool,
+    /// When the next one is ordered; nothing while that is being done, and where it is in files.
+    pub next_try: Option<String>,
+    /// Why the latest order gave none.
+    pub trouble: Option<Refused>,
+}
+
+/// An order of a certificate that gave none.
+#[derive(Debug, Serialize)]
+pub struct Refused {
+    /// Why, in words.
+    pub words: String,
+    /// When.
+    pub tried: String,
+    /// How many in a row.
+    pub failures: u32,
+}
+
+/// How the certificate is at `now`.
+pub fn certificate(certificates: &Certificates, now: Timestamp) -> Certificate {
+    let (outlook, validity) = (certificates.outlook(), certificates.validity());
+    Certificate {
+        until: validity.as_ref().map(|validity| validity.until.to_string()),
+        has_ended: validity.is_some_and(|validity| validity.until <= now),
+        next_try: outlook.next_try.map(|next| next.to_string()),
+        trouble: outlook.trouble.as_ref().map(|trouble| Refused {
+            words: trouble.words.clone(),
+            tried: trouble.tried_at.to_string(),
+            failures: trouble.failures,
+        }),
+    }
 }
 
 /// One source.

@@ -138,9 +138,13 @@ fn summary(shown: &Shown) -> Markup {
     let values = [("version", outline.version.into()), ("now", short(&outline.now).into())];
     html! {
         (language.say_of("status-version", &values))
-        @if let Some(certificate) = &outline.certificate {
-            @let message = if certificate.seconds_left > 0 { "status-certificate" } else { "status-certificate-ended" };
-            " " (language.say_of(message, &[("until", short(&certificate.holds_until).into())]))
+        @if let Some(until) = &outline.certificate.until {
+            @let message = if outline.certificate.has_ended { "status-certificate-ended" } else { "status-certificate" };
+            " " (language.say_of(message, &[("until", short(until).into())]))
+        }
+        @if let Some(trouble) = &outline.certificate.trouble {
+            " " (counted(language, "status-certificate-trouble", trouble.failures.into()))
+            " " span lang="en" { (trouble.words) }
         }
     }
 }

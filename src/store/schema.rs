@@ -9,11 +9,14 @@ use super::{Publication, Snapshot, StoreError, UpstreamId};
 
 /// `calf`: tells a calferry database from any other.
 const APPLICATION_ID: i64 = 0x6361_6C66;
-/// The schema this program writes. A newer one is refused; an older one would be brought up here.
-const SCHEMA: i64 = 1;
+/// The schema this program writes. A newer one is refused; an older one is brought up by [`STEPS`].
+pub(super) const SCHEMA: i64 = 2;
+
+/// What was added to each schema to make the next one of it. A new file is made by all of them.
+const STEPS: [(i64, &str); 2] = [(1, COPIES), (2, ACME)];
 
 /// Texts have a table of their own, so that reading everything else touches few pages.
-const TABLES: &str = "
+const COPIES: &str = "
     CREATE TABLE snapshot (
         upstream BLOB PRIMARY KEY, digest BLOB NOT NULL, entries INTEGER NOT NULL, size INTEGER NOT NULL,
         changed_at INTEGER NOT NULL, confirmed_at INTEGER NOT NULL, etag TEXT, last_modified TEXT,
@@ -30,6 +33,19 @@ const TABLES: &str = "
         STRICT, WITHOUT ROWID;
 ";
 
+/// Keys are in clear, as those of certificates in files are: the file is for its owner only.
+const ACME: &str = "
+    CREATE TABLE acme_account (directory TEXT PRIMARY KEY, credentials BLOB NOT NULL, contact TEXT NOT NULL) STRICT;
+    CREATE TABLE acme_certificate (
+        directory TEXT NOT NULL, domains TEXT NOT NULL, chain TEXT NOT NULL, key BLOB NOT NULL,
+        ordered_at INTEGER NOT NULL, PRIMARY KEY (directory, domains)
+    ) STRICT;
+    CREATE TABLE acme_setback (
+        directory TEXT NOT NULL, domains TEXT NOT NULL, failures INTEGER NOT NULL,
+        refusals INTEGER NOT NULL, tried_at INTEGER NOT NULL, next_at INTEGER NOT NULL, words TEXT NOT NULL, PRIMARY KEY (directory, domains)
+    ) STRICT;
+";
+
 /// A connection with the settings every connection has.
 pub(super) fn connect(path: &Path) -> rusqlite::Result<Connection> {
     let connection = Connection::open(path)?;
@@ -41,25 +57,37 @@ pub(super) fn connect(path: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-/// Makes the tables in an empty file, and refuses one that is not ours or too new.
+/// Makes the tables in an empty file, adds those that one of an earlier version lacks, and refuses a file that is not ours
+/// or too new.
 pub(super) fn prepare(connection: &Connection, path: &Path) -> Result<(), StoreError> {
     let damaged = |cause| StoreError::damage(path, cause);
     let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).map_err(damaged);
     let tables: i64 =
         connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(damaged)?;
     let (application, version) = (pragma("application_id")?, pragma("user_version")?);
-    if tables == 0 && application == 0 && version == 0 {
-        let head = format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA};");
-        connection.execute_batch(&format!("BEGIN IMMEDIATE; {head} {TABLES} COMMIT;")).map_err(damaged)?;
-        return Ok(());
-    }
-    if application != APPLICATION_ID {
+    let empty = tables == 0 && application == 0 && version == 0;
+    if !empty && application != APPLICATION_ID {
         return Err(StoreError::Foreign(path.into()));
     }
     if version > SCHEMA {
         return Err(StoreError::Newer { path: path.into(), found: version, known: SCHEMA });
     }
-    Ok(())
+    if version < SCHEMA { bring_up(connection).map_err(damaged) } else { Ok(()) }
+}
+
+/// All steps that are missing, or none.
+fn bring_up(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch("BEGIN IMMEDIATE")?;
+    // Another process may have done it while this one waited for its turn.
+    let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let steps: String = STEPS.iter().filter(|(made, _)| *made > version).map(|(_, tables)| *tables).collect();
+    let head = format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA};");
+    let brought = connection.execute_batch(&format!("{head} {steps} COMMIT;"));
+    if brought.is_err() {
+        // The first error is the one to tell.
+        let _ = connection.execute_batch("ROLLBACK");
+    }
+    brought
 }
 
 pub(super) fn put_snapshot(to: &Transaction<'_>, upstream: &UpstreamId, at: &Snapshot) -> rusqlite::Result<()> {

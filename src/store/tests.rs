@@ -154,6 +154,79 @@ fn a_later_schema_is_refused() {
 }
 
 #[test]
+fn a_file_of_the_first_schema_is_brought_up_and_loses_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("calferry.db");
+    let store = Store::open(dir.path(), Access::Serve).unwrap();
+    store.bind([("work", &A)].into_iter()).unwrap();
+    store.accept(&A, &copy(b"one"), b"one").unwrap();
+    drop(store);
+    // As the first version left it.
+    let first = Connection::open(&path).unwrap();
+    first
+        .execute_batch(
+            "DROP TABLE acme_account; DROP TABLE acme_certificate; DROP TABLE acme_setback; PRAGMA user_version = 1;",
+        )
+        .unwrap();
+    drop(first);
+    let store = Store::open(dir.path(), Access::Serve).unwrap();
+    assert_eq!(store.text(&A).unwrap().unwrap(), b"one");
+    assert_eq!(store.issued().unwrap(), None);
+    store.keep_issued(&issued("a.example", b"key")).unwrap();
+    drop(store);
+    let store = Store::open(dir.path(), Access::Serve).unwrap();
+    assert_eq!(store.issued().unwrap(), Some(issued("a.example", b"key")));
+    let version: i64 =
+        Connection::open(&path).unwrap().pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
+    assert_eq!(version, schema::SCHEMA);
+}
+
+fn subject(domains: &str) -> Subject {
+    Subject { directory: "https://ca.example/dir".into(), domains: domains.into() }
+}
+
+fn issued(domains: &str, key: &[u8]) -> Issued {
+    Issued { subject: subject(domains), chain: "chain".into(), key: Secret::new(key.into()), ordered_at: at(7) }
+}
+
+#[test]
+fn a_new_certificate_takes_the_place_of_any_other_and_ends_the_setbacks_on_its_way() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path(), Access::Serve).unwrap();
+    let setback = Setback { failures: 2, refusals: 1, tried_at: at(1), next_at: at(9), words: "no".into() };
+    for domains in ["a.example", "b.example"] {
+        store.keep_setback(&subject(domains), &setback).unwrap();
+    }
+    store.keep_issued(&issued("b.example", b"1")).unwrap();
+    store.keep_issued(&issued("a.example", b"2")).unwrap();
+    assert_eq!(store.issued().unwrap(), Some(issued("a.example", b"2")));
+    assert_eq!(store.setback(&subject("a.example")).unwrap(), None);
+    store.keep_setback(&subject("c.example"), &setback).unwrap();
+    assert_eq!(store.setback(&subject("c.example")).unwrap(), Some(setback));
+}
+
+#[test]
+fn accounts_are_kept_for_each_authority_and_forgotten_one_by_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path(), Access::Serve).unwrap();
+    let account = |key: &str| Account { credentials: Secret::new(key.into()), contact: "lin@example.com".into() };
+    store.keep_account("https://a.example", Some(&account("1"))).unwrap();
+    store.keep_account("https://b.example", Some(&account("2"))).unwrap();
+    store.keep_account("https://a.example", None).unwrap();
+    assert_eq!(store.account("https://a.example").unwrap(), None);
+    assert_eq!(store.account("https://b.example").unwrap(), Some(account("2")));
+}
+
+#[test]
+fn keys_do_not_show_where_they_are_printed() {
+    let printed = format!("{:?}", issued("a.example", b"hunter2"));
+    assert!(
+        printed.contains("Secret(…)") && !printed.contains("hunter2") && !printed.contains("104, 117"),
+        "{printed}"
+    );
+}
+
+#[test]
 fn a_copy_whose_bytes_have_changed_on_the_disk_is_not_served() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(dir.path(), Access::Serve).unwrap();

@@ -87,10 +87,3 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Certificate
 fn unreadable(path: &Path, error: pem::Error) -> CertificateError {
     CertificateError::Unreadable { path: path.into(), error }
 }
-
-/// Until when the certificate holds, in seconds since 1970. `None` if it cannot be read as X.509.
-pub fn expiry(certificate: &CertifiedKey) -> Option<i64> {
-    let own = certificate.end_entity_cert().ok()?;
-    let (_, parsed) = x509_parser::parse_x509_certificate(own).ok()?;
-    Some(parsed.validity().not_after.timestamp())
-}

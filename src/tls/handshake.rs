@@ -5,13 +5,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
-use rustls::server::{NoClientAuth, ServerSessionMemoryCache, WebPkiClientVerifier};
+use rustls::server::{Acceptor, NoClientAuth, NoServerSessionStorage, ServerSessionMemoryCache, WebPkiClientVerifier};
 use rustls::{ServerConfig, SupportedProtocolVersion};
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio_rustls::TlsAcceptor;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use super::certificates::Certificates;
+use super::challenges::{Challenges, PROTOCOL, is_check};
 use super::files::{self, CertificateError};
 
 /// TLS 1.2 and 1.3 only; of TLS 1.2 rustls has nothing but ECDHE with AEAD.
@@ -22,7 +23,9 @@ const SESSIONS: usize = 1024;
 /// Makes encrypted connections of plain ones.
 #[derive(Clone)]
 pub struct Tls {
-    acceptor: TlsAcceptor,
+    clients: Arc<ServerConfig>,
+    /// For authorities that check a name.
+    checks: Option<Arc<ServerConfig>>,
 }
 
 impl std::fmt::Debug for Tls {
@@ -57,14 +60,41 @@ impl Tls {
         }
         // One ticket is enough for a phone that comes back alone; each costs a signature's worth of time.
         config.send_tls13_tickets = 1;
-        Ok(Self { acceptor: TlsAcceptor::from(Arc::new(config)) })
+        Ok(Self { clients: Arc::new(config), checks: None })
     }
 
-    /// The handshake. It has no deadline of its own.
+    /// The same, which also answers an authority that checks a name, with `challenges`. An authority shows no certificate
+    /// of its own, whoever else must.
+    #[must_use]
+    pub fn answering(self, challenges: Arc<Challenges>) -> Self {
+        let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+            .with_protocol_versions(VERSIONS)
+            .expect("the provider has suites for TLS 1.2 and 1.3")
+            .with_no_client_auth()
+            .with_cert_resolver(challenges);
+        config.alpn_protocols = vec![PROTOCOL.to_vec()];
+        // Such a connection is over when it is made: nothing of it can be taken up again.
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.send_tls13_tickets = 0;
+        Self { checks: Some(Arc::new(config)), ..self }
+    }
+
+    /// The handshake. It has no deadline of its own. `None` if it was an authority's check, which is over with it
+    /// (RFC 8737 §3).
     ///
     /// # Errors
-    /// If the client speaks no TLS, too old a TLS, or shows no certificate that is wanted.
-    pub async fn accept<IO: AsyncRead + AsyncWrite + Unpin>(&self, io: IO) -> io::Result<TlsStream<IO>> {
-        self.acceptor.accept(io).await
+    /// If the client speaks no TLS, too old a TLS, or shows no certificate that is wanted; if there is no certificate to
+    /// show.
+    pub async fn accept<IO: AsyncRead + AsyncWrite + Unpin>(&self, io: IO) -> io::Result<Option<TlsStream<IO>>> {
+        let begun = LazyConfigAcceptor::new(Acceptor::default(), io).await?;
+        match &self.checks {
+            Some(checks) if is_check(&begun.client_hello()) => {
+                let mut checked = begun.into_stream(Arc::clone(checks)).await?;
+                // The authority may have hung up already.
+                let _ = checked.shutdown().await;
+                Ok(None)
+            }
+            _ => begun.into_stream(Arc::clone(&self.clients)).await.map(Some),
+        }
     }
 }

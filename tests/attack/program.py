@@ -73,9 +73,10 @@ def certificate() -> tuple[str, str]:
 
 
 class Program:
-    """`calferry serve` on free ports. `settings` are the sections without [server]; `server` its keys."""
+    """`calferry serve` on free ports. `settings` are the sections without [server]; `server` its keys, `top` what stands
+    before them."""
 
-    def __init__(self, settings: str, tls=False, server=None, wrap=(), environment=None, state=None, wait=True):
+    def __init__(self, settings: str, tls=False, server=None, wrap=(), environment=None, state=None, wait=True, top=""):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="attack-"))
         self.state = pathlib.Path(state or self.folder / "state")
         self.config, self.log = self.folder / "calferry.toml", self.folder / "log"
@@ -87,6 +88,7 @@ class Program:
             keys.setdefault("token_requests_per_minute", 10_000_000)
         spelt = {key: f'"{value}s"' if key.endswith("_timeout") else value for key, value in keys.items()}
         self.server = "".join(f"{key} = {value}\n" for key, value in spelt.items())
+        self.top = top
         self.wrap, self.environment = list(wrap), {**os.environ, **(environment or {})}
         self.configure(settings)
         self.process = None
@@ -96,7 +98,7 @@ class Program:
         scheme = "https" if self.tls else "http"
         tls = '[server.tls]\ncertificate = "{}"\nkey = "{}"\n'.format(*certificate()) if self.tls else ""
         self.config.write_text(
-            f'state_dir = "{self.state}"\npublic_url = "{scheme}://127.0.0.1:{self.port}"\n'
+            f'{self.top}state_dir = "{self.state}"\npublic_url = "{scheme}://127.0.0.1:{self.port}"\n'
             f'[server]\nlisten = "127.0.0.1:{self.port}"\nadmin_listen = "127.0.0.1:{self.admin_port}"\n{self.server}{tls}'
             f"{settings}\n",
             "utf-8",
@@ -144,6 +146,12 @@ class Program:
         done = subprocess.run([PROGRAM, "url", "--config", self.config], capture_output=True, timeout=60, text=True)
         assert done.returncode == 0, done.stderr
         return dict(re.findall(r"^feed (\S+) .*://[^/]+(/\S+)$", done.stdout, re.MULTILINE))
+
+    def every_path(self, feed: str) -> dict[str, str]:
+        """The secret path of each device of a feed."""
+        done = subprocess.run([PROGRAM, "url", "--config", self.config], capture_output=True, timeout=60, text=True)
+        assert done.returncode == 0, done.stderr
+        return dict(re.findall(rf"^feed {feed} +device (\S+) .*://[^/]+(/\S+)$", done.stdout, re.MULTILINE))
 
     def source(self, name: str) -> dict:
         """What the status says of a source."""

@@ -4,6 +4,7 @@ bounds of recurrence, the timeouts of `source::client`, and `refresh::judge` wit
 A source that has a good copy is given a new address, where the bomb is: it is fetched at once, and the old copy must be
 served until the new address gives a good one."""
 
+import base64
 import gzip
 import time
 import zlib
@@ -40,6 +41,21 @@ def many_members() -> bytes:
     return gzip.compress(HEAD.encode() + b"\n" * MIB, 9) * (SIZE // MIB * 4)
 
 
+# 100 MiB in 111 bytes.
+BROTLI_BOMB = base64.b64decode(
+    "z///f/iNlKuzS6lghVUNOkmIJZ8lAiOhJA3a+R31/p/x//8ffgmAOCwA0L3/5///P/wSAHFYBKB7/8///3/4JQDisABA9/6f////8EsAxGEBgO79P///"
+    "/+GXAIjDAgDd+/+EAADCLwEQhwUAy/c/"
+)
+# A head that announces a file's name, which never ends; and members in which there is nothing.
+ENDLESS_NAME = b"\x1f\x8b\x08\x08" + bytes(6) + b"x" * MIB
+NOTHING = gzip.compress(b"") * 1000
+
+
+def raw_deflate(text: bytes) -> bytes:
+    packing = zlib.compressobj(9, zlib.DEFLATED, -15)
+    return packing.compress(text) + packing.flush()
+
+
 def endless(first: bytes, rest: bytes, count: int):
     def pieces():
         yield first
@@ -60,7 +76,7 @@ def a_byte_a_second(first: bytes, seconds: int):
 
 
 # What is sent, and whether a program may take it: "no" for what is no calendar, "may" for one that is merely
-# large, "slow" for what lasts as long as a fetch may.
+# large, "slow" for what lasts as long as a fetch may. A third word is the name of the only error it may end with.
 BOMBS = {
     "gzip": (lambda u, p: u.on(p, gzip_bomb(), Content_Encoding="gzip"), "no"),
     "gzip in gzip": (lambda u, p: u.on(p, gzip_bomb(2), Content_Encoding="gzip"), "no"),
@@ -68,6 +84,16 @@ BOMBS = {
     "gzip of many members": (lambda u, p: u.on(p, many_members(), Content_Encoding="gzip"), "no"),
     "gzip cut off": (lambda u, p: u.on(p, gzip.compress(calendar("cut", 2000))[:-200], Content_Encoding="gzip"), "no"),
     "deflate said to be gzip": (lambda u, p: u.on(p, zlib.compress(calendar("cut", 20)), Content_Encoding="gzip"), "no"),
+    "deflate, said": (lambda u, p: u.on(p, zlib.compress(calendar("cut", 20)), Content_Encoding="deflate"), "no", "unknown_coding"),
+    "a zlib bomb": (lambda u, p: u.on(p, zlib.compress(b"X" * (8 * SIZE), 9), Content_Encoding="deflate"), "no", "unknown_coding"),
+    "deflate without a head, said to be gzip": (lambda u, p: u.on(p, raw_deflate(calendar("cut", 20)), Content_Encoding="gzip"), "no", "bad_coding"),
+    "a brotli bomb, said": (lambda u, p: u.on(p, BROTLI_BOMB, Content_Encoding="br"), "no", "unknown_coding"),
+    "a brotli bomb, said to be gzip": (lambda u, p: u.on(p, BROTLI_BOMB, Content_Encoding="gzip"), "no", "bad_coding"),
+    "a brotli bomb in gzip": (lambda u, p: u.on(p, gzip.compress(BROTLI_BOMB), Content_Encoding="gzip, br"), "no", "unknown_coding"),
+    "gzip and then noise": (lambda u, p: u.on(p, gzip.compress(calendar("cut", 20)) + b"noise" * 100, Content_Encoding="gzip"), "no", "bad_coding"),
+    "gzip whose name never ends": (lambda u, p: u.stream(p, endless(ENDLESS_NAME, b"x" * MIB, 1024), Content_Encoding="gzip"), "no", "bad_coding"),
+    "gzip of nothing without end": (lambda u, p: u.stream(p, endless(NOTHING, NOTHING * 10, 1 << 30), Content_Encoding="gzip"), "no", "too_large"),
+    "a refusal of nothing without end": (lambda u, p: u.stream(p, endless(NOTHING, NOTHING * 10, 1 << 30), status=403, Content_Encoding="gzip"), "no", "denied"),
     "a coding nobody asked for": (lambda u, p: u.on(p, b"\x1b" * 1000, Content_Encoding="br"), "no"),
     "endless": (lambda u, p: u.stream(p, endless(HEAD.encode(), b"X-A:" + b"y" * 60 + b"\r\n" * 1000, 1 << 30)), "no"),
     "one line": (lambda u, p: u.stream(p, endless(HEAD.encode() + b"X-A:", b"y" * MIB, 1024)), "no"),
@@ -141,7 +167,7 @@ def victim(upstream):
 
 @pytest.mark.parametrize("name", BOMBS)
 def test_a_bomb_hurts_neither_the_copy_at_hand_nor_any_other_feed(victim, name, report):
-    make, fate = BOMBS[name]
+    make, fate, *reasons = BOMBS[name]
     if fate == "slow" and not FULL:
         pytest.skip("only in full mode: lasts as long as the fetch may")
     good = victim.restore()
@@ -171,6 +197,7 @@ def test_a_bomb_hurts_neither_the_copy_at_hand_nor_any_other_feed(victim, name, 
     if not taken:
         assert reply.text() == good, "the old copy is served"
     assert taken <= (fate == "may"), reason
+    assert not reasons or reason in reasons
     assert most - rss <= 6 * (64 if FULL else 8) * MIB, "memory: six times the largest answer"
     assert visitor.p99 <= (0.25 if FULL else 2)
     well(program, victim.place, victim.paths["calm"], victim.calm)
@@ -194,5 +221,50 @@ def test_a_calendar_that_loses_most_of_its_events_is_kept_aside(upstream, left, 
         assert source["quarantine"]["events"] == left
         assert get(place, path).text() == good
         report(f"{GOOD} events, then {left}: kept aside, the {source['events']} are served")
+    finally:
+        program.stop()
+
+
+def test_fifty_megabytes_are_taken_and_served_whole(upstream, report):
+    """Takes hold on: bounds that a large calendar of a real person fits into, and a memory that is bounded all the same."""
+    events, padding = 2600, "X-PAD:" + "x" * 19_800 + "\r\n"
+    text = calendar("large canary", events, padding=padding)
+    assert len(text) > 50e6
+    program = Program(settings({"large": upstream.on("/fifty.ics", text)}))
+    most = 0
+    try:
+        place, path = place_of(program), program.paths()["large"]
+
+        def settled():
+            nonlocal most
+            most = max(most, program.rss())
+            return program.source("large")["events"]
+
+        began = time.monotonic()
+        assert eventually("taken", settled, 90) == events
+        took = time.monotonic() - began
+        body = get(place, path, seconds=90).text()
+        most = max(most, program.rss())
+        assert len(body) > 50e6 and body.count(b"SUMMARY:large canary") == events
+        assert most < 8 * len(text)
+        report(f"{len(text) / 1e6:.0f} MB taken in {took:.1f} s, served as {len(body) / 1e6:.0f} MB, {most / MIB:.0f} MiB at most")
+    finally:
+        program.stop()
+
+
+def test_an_upstream_that_drips_is_given_up_at_the_deadline_and_the_old_copy_is_served(upstream, report):
+    """Takes hold on: `fetch.timeout`, which no byte extends."""
+    more = 'timeout = "3s"\n'
+    program = Program(settings({"drip": upstream.on("/drip.ics", calendar("drip canary"))}, more))
+    try:
+        place, path = place_of(program), program.paths()["drip"]
+        good = served(program, path, "drip canary")
+        began = time.monotonic()
+        program.reload(settings({"drip": upstream.stream("/drips.ics", a_byte_a_second(HEAD.encode(), 60))}, more))
+        trouble = eventually("given up", lambda: program.source("drip")["trouble"])
+        took = time.monotonic() - began
+        assert trouble["reason"] == "timeout" and took > 2.5
+        assert get(place, path).text() == good
+        report(f"given up after {took:.1f} s of 3")
     finally:
         program.stop()

@@ -174,14 +174,14 @@ def test_when_file_descriptors_run_out_the_program_goes_on_and_serves_phones_aga
         with contextlib.ExitStack() as stack:
             for _ in range(150):
                 stack.enter_context(place.connect())
-            eventually("no descriptor is left", lambda: "could not be accepted" in program.said())
+            eventually("no descriptor is left", lambda: "cannot be accepted" in program.said())
             with Visitor(place, path, body) as visitor:
                 # Some minutes of an attack, as it were: those that are cut come again.
                 for _ in range(60 if FULL else 15):
                     stack.enter_context(place.connect())
                     time.sleep(0.1)
         assert get(place, path).text() == body and program.alive()
-        said = program.said().count("could not be accepted")
+        said = program.said().count("cannot be accepted")
         assert said <= 10 + 10 * (time.monotonic() - began), "tries again and again without a pause"
         report(f"64 descriptors, 150 sockets: {visitor}; said {said} times, {program.cpu() - cpu:.1f} s of processor time")
     finally:

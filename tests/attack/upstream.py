@@ -60,12 +60,12 @@ class Upstream:
         self.acts[path] = act
         return self.address(path)
 
-    def stream(self, path: str, pieces, **headers: str) -> str:
+    def stream(self, path: str, pieces, status: int = 200, **headers: str) -> str:
         """Answers with the bytes that `pieces()` gives, until the other side has had enough."""
 
         def act(handler):
             handler.close_connection = True
-            handler.send_response(200)
+            handler.send_response(status)
             for name, value in headers.items():
                 handler.send_header(name.replace("_", "-"), value)
             handler.end_headers()

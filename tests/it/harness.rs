@@ -2,6 +2,7 @@
 
 pub(crate) mod client;
 pub(crate) mod front;
+pub(crate) mod pebble;
 pub(crate) mod program;
 pub(crate) mod proxy;
 pub(crate) mod upstream;

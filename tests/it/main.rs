@@ -1,6 +1,7 @@
 //! The whole program against an upstream that misbehaves.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on should say where")]
 
+mod acme;
 mod bad_answers;
 mod calendars;
 mod clients;
@@ -14,6 +15,7 @@ mod kills;
 mod listeners;
 mod merged;
 mod model;
+mod page;
 mod reload;
 mod rule_table;
 mod secrets;

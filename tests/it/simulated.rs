@@ -18,13 +18,13 @@ use super::harness::program::{path, settings};
 const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
 
-fn noon() -> Clock {
+pub(crate) fn noon() -> Clock {
     Clock::simulated(Timestamp::from_secs(1_790_000_000))
 }
 
 /// An upstream that does what `script` says of the host's name and the number of the fetch.
 #[derive(Clone)]
-struct Scripted<S> {
+pub(crate) struct Scripted<S> {
     script: S,
     log: Arc<Mutex<Log>>,
 }
@@ -38,7 +38,7 @@ struct Log {
 }
 
 impl<S> Scripted<S> {
-    fn new(script: S) -> Self {
+    pub(crate) fn new(script: S) -> Self {
         Self { script, log: Arc::default() }
     }
 }
@@ -69,7 +69,7 @@ where
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "what a script returns")]
-fn body(text: String) -> Result<Fetched, FetchError> {
+pub(crate) fn body(text: String) -> Result<Fetched, FetchError> {
     Ok(Fetched::Body { text: text.into_bytes(), validators: Validators::default(), moved_to: None })
 }
 
@@ -215,4 +215,84 @@ async fn a_collapsed_calendar_waits_an_hour_and_three_fetches() {
     let (code, thin) = status(&app, &me, &[]).await;
     assert!(code == 200 && thin != full);
     assert!(app.stop().await);
+}
+
+/// A fetch that has ended: when, of which upstream, by which kind of way, and whether it brought an answer.
+type Ended = (Duration, [u8; 32], &'static str, bool);
+
+/// A host that refuses whoever comes by a proxy, from one hour to another.
+#[derive(Clone)]
+struct Refusing {
+    began: Instant,
+    hours: std::ops::Range<u32>,
+    log: Arc<Mutex<Vec<Ended>>>,
+}
+
+impl Fetch for Refusing {
+    async fn fetch(&self, order: Order) -> Result<Fetched, FetchError> {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        let (now, kind) = (self.began.elapsed(), order.way.kind());
+        let refused = kind != "direct" && (self.hours.start * HOUR..self.hours.end * HOUR).contains(&now);
+        self.log.lock().unwrap().push((now, order.address.fingerprint(&[0; 32]), kind, !refused));
+        if refused {
+            Err(FetchError::Throttled { status: 429, retry_after: None })
+        } else {
+            body(harness::calendar(3, "kept"))
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_way_is_refused_goes_by_the_next_and_comes_back_to_it_when_it_is_no_more() {
+    const SOURCES: usize = 50;
+    let dir = tempfile::tempdir().unwrap();
+    let mut toml = "[fetch]\negress = [\"socks5h://127.0.0.1:1\", \"direct\"]\n".to_owned();
+    for source in 0..SOURCES {
+        let url = format!("https://cal.example/{source}.ics");
+        toml += &format!("[source.s{source}]\nurl = \"{url}\"\n[feed.s{source}]\nsources = [\"s{source}\"]\n");
+    }
+    let upstream = Refusing { began: Instant::now(), hours: 2..5, log: Arc::default() };
+    let app = App::start_with(settings(dir.path(), &toml), upstream.clone(), noon()).await.unwrap();
+    let path = path(&app, "s7", 0);
+    for _ in 0..12 * 4 {
+        tokio::time::sleep(15 * MINUTE).await;
+        assert_eq!(status(&app, &path, &[]).await.0, 200);
+    }
+    app.stop().await;
+    let log = upstream.log.lock().unwrap();
+    let ended = |hours: std::ops::Range<u32>, way: &str, answered: bool| {
+        let within = |at: Duration| (hours.start * HOUR..hours.end * HOUR).contains(&at);
+        log.iter().filter(|(at, _, kind, good)| within(*at) && *kind == way && *good == answered).count()
+    };
+    // Each is answered every quarter of an hour, whichever way it takes, also while one of them closes.
+    let mut answered: HashMap<[u8; 32], Duration> = HashMap::new();
+    for (at, upstream, _, _) in log.iter().filter(|(.., good)| *good) {
+        let gap = at.saturating_sub(answered.insert(*upstream, *at).unwrap_or(*at));
+        assert!(gap <= 18 * MINUTE, "{gap:?} before {at:?}");
+    }
+    assert!(answered.len() == SOURCES && answered.values().all(|last| *last > 11 * HOUR + 40 * MINUTE));
+    assert_eq!(ended(0..2, "direct", true), 0, "nobody has a reason to go directly yet");
+    assert!(ended(2..5, "socks5h", false) < 3 * SOURCES, "who is refused does not go on asking");
+    assert_eq!(ended(9..12, "direct", true), 0, "the preferred way is taken again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_editions_of_one_second_have_two_dates_and_neither_is_told_before_it_has_come() {
+    let dir = tempfile::tempdir().unwrap();
+    let toml = "[source.work]\nurl = \"https://cal.example/a.ics\"\n[feed.me]\nsources = [\"work\"]\n";
+    let upstream = Scripted::new(|_: &str, _| body(harness::calendar(3, "kept")));
+    let clock = noon();
+    let mut app = App::start_with(settings(dir.path(), toml), upstream, clock).await.unwrap();
+    let me = path(&app, "me", 0);
+    let mut before = None;
+    for name in ["one", "two", "three", "four"] {
+        app.reload(settings(dir.path(), &format!("{toml}name = \"{name}\"\n"))).await.unwrap();
+        let request = request("GET", &me, &[]).map(|_| Empty::<Bytes>::new());
+        let answer = app.front().answer(calferry::http::Peer::Unix, request).await;
+        let date = httpdate::parse_http_date(answer.headers()["last-modified"].to_str().unwrap()).unwrap();
+        assert!(before.is_none_or(|before| date > before), "{name}");
+        assert!(date <= clock.now().system_time(), "{name}: a date in the future");
+        before = Some(date);
+    }
+    app.stop().await;
 }

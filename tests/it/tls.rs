@@ -21,16 +21,16 @@ use super::harness::program::Program;
 use super::harness::upstream::{Upstream, calendar};
 use super::harness::{self, eventually};
 
-type Authority = CertifiedIssuer<'static, KeyPair>;
+pub(super) type Authority = CertifiedIssuer<'static, KeyPair>;
 
-fn authority() -> Authority {
+pub(super) fn authority() -> Authority {
     let mut params = CertificateParams::new(Vec::new()).unwrap();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
 }
 
 /// A certificate of `authority` and its key, both in PEM.
-fn certificate(authority: &Authority) -> (String, String) {
+pub(super) fn certificate(authority: &Authority) -> (String, String) {
     let key = KeyPair::generate().unwrap();
     let params = CertificateParams::new(vec!["cal.example.com".to_owned()]).unwrap();
     (params.signed_by(&key, authority).unwrap().pem(), key.serialize_pem())
@@ -59,8 +59,13 @@ async fn program(authority: &Authority, more: &str) -> (Upstream, Program) {
 
 /// A client that trusts `authority`, speaks `alpn`, and shows `own` if there is one.
 fn client(authority: &Authority, alpn: &str, own: Option<(String, String)>) -> TlsConnector {
+    trusting(authority.der().clone(), alpn, own)
+}
+
+/// The same, by the authority's own certificate.
+pub(super) fn trusting(root: CertificateDer<'static>, alpn: &str, own: Option<(String, String)>) -> TlsConnector {
     let mut roots = RootCertStore::empty();
-    roots.add(authority.der().clone()).unwrap();
+    roots.add(root).unwrap();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
     let builder = builder.with_root_certificates(roots);
@@ -77,13 +82,13 @@ fn client(authority: &Authority, alpn: &str, own: Option<(String, String)>) -> T
     TlsConnector::from(Arc::new(config))
 }
 
-async fn connect(client: &TlsConnector, to: SocketAddr) -> std::io::Result<TlsStream<TcpStream>> {
+pub(super) async fn connect(client: &TlsConnector, to: SocketAddr) -> std::io::Result<TlsStream<TcpStream>> {
     let name = ServerName::try_from("cal.example.com").unwrap();
     client.connect(name, TcpStream::connect(to).await?).await
 }
 
 /// One request on `stream`, which lives on.
-async fn ask(stream: &mut TlsStream<TcpStream>, path: &str) -> std::io::Result<String> {
+pub(super) async fn ask(stream: &mut TlsStream<TcpStream>, path: &str) -> std::io::Result<String> {
     let request = format!("GET {path} HTTP/1.1\r\nHost: cal.example.com\r\n\r\n");
     stream.write_all(request.as_bytes()).await?;
     let mut heard = Vec::new();

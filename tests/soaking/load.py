@@ -58,10 +58,12 @@ class Load:
         loop = asyncio.get_running_loop()
         while not stop.is_set():
             life = self.world.life
+            # What it was when it was asked counts: the answer may be heard much later.
+            answering = life.should_answer()
             try:
                 reader, writer = await asyncio.open_connection("127.0.0.1", self.port, limit=1 << 20)
             except OSError:
-                if life is self.world.life and life.should_answer():
+                if answering and life is self.world.life and life.should_answer():
                     self.world.violations.add("connection refused", "while the program was up")
                 await asyncio.sleep(0.05)
                 continue

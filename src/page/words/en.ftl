@@ -10,7 +10,6 @@ address = The address of this calendar
 address-secret = Whoever has this address can read the calendar. Do not pass it on.
 scan = Scan this code with the other device
 how-to = How to subscribe
-your-device = Your device
 other-devices = Other devices
 get-icsx5 = ICSx⁵ on F-Droid
 
@@ -40,7 +39,6 @@ the-source = The calendar’s source
 
 agenda = The next 14 days
 agenda-empty = Nothing is planned.
-agenda-zone = Times of { $zone }
 agenda-choose = Time zone
 agenda-show = Show
 agenda-more = { $count ->
@@ -62,7 +60,6 @@ untitled = (no title)
 cancelled = Cancelled
 join = Join
 join-what = Join { $title }
-place = Place
 link = Web page
 details = Details
 
@@ -151,6 +148,10 @@ status-title = Status of this server
 status-version = calferry { $version }, { $now } UTC
 status-certificate = The certificate holds until { $until }.
 status-certificate-ended = The certificate has ended: { $until }.
+status-certificate-trouble = { $count ->
+    [one] A new one was ordered in vain:
+   *[other] A new one was ordered { $count } times in vain:
+}
 status-sources = Sources
 status-feeds = Feeds
 status-filter = Sources by state

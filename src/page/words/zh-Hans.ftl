@@ -10,7 +10,6 @@ address = 这个日历的网址
 address-secret = 拿到这个网址的人都能看到日历，请不要转发。
 scan = 用另一台设备扫描
 how-to = 订阅步骤
-your-device = 您的设备
 other-devices = 其他设备
 get-icsx5 = 在 F-Droid 上获取 ICSx⁵
 
@@ -31,7 +30,6 @@ the-source = 日历的来源
 
 agenda = 未来 14 天
 agenda-empty = 没有安排。
-agenda-zone = 时间按 { $zone }
 agenda-choose = 时区
 agenda-show = 显示
 agenda-more = 还有 { $count } 项日程没有显示在这里。
@@ -47,7 +45,6 @@ untitled = （无标题）
 cancelled = 已取消
 join = 加入会议
 join-what = 加入会议：{ $title }
-place = 地点
 link = 网页
 details = 详情
 
@@ -136,6 +133,7 @@ status-title = 服务器状态
 status-version = calferry { $version }，{ $now } UTC
 status-certificate = 证书有效期至 { $until }。
 status-certificate-ended = 证书已过期：{ $until }。
+status-certificate-trouble = 申请新证书失败 { $count } 次：
 status-sources = 来源
 status-feeds = 订阅源
 status-filter = 按状态筛选来源
