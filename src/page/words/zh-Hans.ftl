@@ -130,7 +130,7 @@ thunderbird-2 = 在日历的属性中选择多久刷新一次。
 ## 状态页面，给服务器的管理者看。
 
 status-title = 服务器状态
-status-version = calferry { $version }，{ $now } UTC
+status-version = calferry 版本 { $version }，{ $now } UTC
 status-certificate = 证书有效期至 { $until }。
 status-certificate-ended = 证书已过期：{ $until }。
 status-certificate-trouble = 申请新证书失败 { $count } 次：
@@ -241,7 +241,7 @@ error-not_found = 404 或 410。
 fix-not_found = 私密地址被重置，或日历没有公开；请重新复制私密地址。
 error-refused = 其他 4xx。
 fix-refused = 在浏览器里检查地址。
-error-server_error = 5xx。
+error-server_error = 主机出了故障（5xx）。
 fix-server_error = 不必处理，会再试。
 error-unexpected_status = 此处不该出现的状态码。
 fix-unexpected_status = 在浏览器里检查地址。
@@ -249,7 +249,7 @@ error-empty = 响应是空的。
 fix-empty = 不必处理，会再试。
 error-partial = 只有一部分（206）。
 fix-partial = 不必处理，会再试。
-error-web_page = HTML。
+error-web_page = 得到的是网页（HTML）。
 fix-web_page = 这是网页的地址；请用 iCal 地址。
 error-too_large = 超过 max_size。
 fix-too_large = 日历确实这么大的话，调高它。
