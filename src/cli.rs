@@ -7,6 +7,8 @@ mod demo;
 mod doctor;
 mod fetch;
 mod preview;
+mod private;
+mod qr;
 mod serve;
 mod show;
 mod systemd;
@@ -73,6 +75,8 @@ enum Command {
         #[command(flatten)]
         place: Place,
     },
+    /// Show the QR code of a device's URL, for its phone's camera. It is secret.
+    Qr(qr::Shown),
     /// Fetch one calendar as the server would, and print what would be served.
     Fetch {
         /// A source of the settings, or an address.
@@ -161,6 +165,9 @@ struct Serve {
     /// Allow sources on private networks.
     #[arg(long)]
     allow_private: bool,
+    /// Show the URLs as QR codes, too. On a terminal a single one is shown so anyway.
+    #[arg(long)]
+    qr: bool,
 }
 
 /// Runs the command line `args`, the program's name first.
@@ -194,6 +201,7 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Check { place, online } => run_async(check::check(&place, online)),
         Command::Doctor(doctor) => run_async(async move { Ok(doctor::doctor(&doctor).await) }),
         Command::Url { feed, device, place } => show::urls(&place, feed.as_deref(), device.as_deref()),
+        Command::Qr(shown) => qr::show(&shown),
         Command::Fetch { source, allow_private, place } => run_async(fetch::fetch(&source, allow_private, &place)),
         Command::Publish { files } => run_async(fetch::publish_files(&files)),
         Command::Preview { shown, diff } => run_async(preview::preview(&shown, diff)),

@@ -19,6 +19,7 @@ mod rule_table;
 mod secrets;
 mod series;
 mod simulated;
+mod terminal;
 mod tidy;
 mod tls;
 mod upstreams;

@@ -12,6 +12,7 @@ use calferry::settings::{Given, Origin, Problems, Settings};
 const ROOMS: &[(&str, &[&str])] = &[
     ("clock", &[]),
     ("tls", &[]),
+    ("qr", &[]),
     ("calendar", &[]),
     ("feed", &["calendar"]),
     ("source", &["calendar"]),
@@ -24,12 +25,25 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("app", &["calendar", "clock", "feed", "http", "publisher", "refresh", "settings", "source", "store", "tls"]),
     (
         "cli",
-        &["app", "calendar", "clock", "doctor", "feed", "http", "publisher", "refresh", "settings", "source", "store"],
+        &[
+            "app",
+            "calendar",
+            "clock",
+            "doctor",
+            "feed",
+            "http",
+            "publisher",
+            "qr",
+            "refresh",
+            "settings",
+            "source",
+            "store",
+        ],
     ),
 ];
 
 /// Rooms that know no clock, no network and no file.
-const PURE: &[&str] = &["calendar", "feed"];
+const PURE: &[&str] = &["calendar", "feed", "qr"];
 
 const READMES: [&str; 2] = ["README.md", "README.zh-CN.md"];
 
