@@ -4,6 +4,7 @@
 mod check;
 mod copies;
 mod demo;
+mod device;
 mod doctor;
 mod fetch;
 mod preview;
@@ -77,6 +78,9 @@ enum Command {
     },
     /// Show the QR code of a device's URL, for its phone's camera. It is secret.
     Qr(qr::Shown),
+    /// Add, revoke or rotate a device, in the settings file.
+    #[command(subcommand)]
+    Device(device::Change),
     /// Fetch one calendar as the server would, and print what would be served.
     Fetch {
         /// A source of the settings, or an address.
@@ -202,6 +206,7 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Doctor(doctor) => run_async(async move { Ok(doctor::doctor(&doctor).await) }),
         Command::Url { feed, device, place } => show::urls(&place, feed.as_deref(), device.as_deref()),
         Command::Qr(shown) => qr::show(&shown),
+        Command::Device(change) => device::change(&change),
         Command::Fetch { source, allow_private, place } => run_async(fetch::fetch(&source, allow_private, &place)),
         Command::Publish { files } => run_async(fetch::publish_files(&files)),
         Command::Preview { shown, diff } => run_async(preview::preview(&shown, diff)),

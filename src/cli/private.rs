@@ -1,7 +1,8 @@
 //! Files that hold secrets: for their owner only, whole or not there, and never in the place of another by mistake.
 
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::io::Write;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
 use std::path::Path;
 
 use anyhow::{Context, bail};
@@ -19,6 +20,34 @@ pub(super) fn write(path: &Path, bytes: &[u8], force: bool) -> anyhow::Result<()
         }
         Err(error) => Err(error.error).with_context(cannot),
     }
+}
+
+/// Puts what `change` makes of the text of `path` into its place, once `check`, which is given another file with it, has
+/// nothing against it. The owner, the group and the mode stay, and two changes at a time are made one after the other.
+pub(super) fn replace(
+    path: &Path,
+    change: impl FnOnce(&str) -> anyhow::Result<String>,
+    check: impl FnOnce(&Path) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let cannot = || format!("{} cannot be changed; it is as it was", path.display());
+    // A link goes on leading to the same file.
+    let path = path.canonicalize().with_context(cannot)?;
+    let lock = File::open(folder(&path)).with_context(cannot)?;
+    lock.lock().with_context(cannot)?;
+    let text = std::fs::read_to_string(&path).with_context(cannot)?;
+    let new = beside(&path, change(&text)?.as_bytes()).with_context(cannot)?;
+    check(new.path())?;
+    put_in_place(new, &path).with_context(cannot)
+}
+
+fn put_in_place(new: NamedTempFile, path: &Path) -> std::io::Result<()> {
+    let (old, now) = (std::fs::metadata(path)?, new.as_file().metadata()?);
+    if (old.uid(), old.gid()) != (now.uid(), now.gid()) {
+        fchown(new.as_file(), Some(old.uid()), Some(old.gid()))?;
+    }
+    new.as_file().set_permissions(Permissions::from_mode(old.mode() & 0o7777))?;
+    new.persist(path)?;
+    settle(path)
 }
 
 /// A file with `bytes` in the folder of `path`, from where it can be moved there at one stroke.

@@ -86,19 +86,34 @@ pub(super) fn beside_urls(settings: &Settings, key: &Key, asked: bool, on_termin
     }
     let mut out = std::io::stdout().lock();
     for (feed, device) in devices() {
-        let qr = Qr::new(&settings.subscription(key, feed, device))?;
-        let room = terminal_size::terminal_size().is_none_or(|(width, _)| usize::from(width.0) >= qr.columns());
-        if !asked && !room {
+        if !asked {
+            if_there_is_room(&mut out, settings, key, feed, device)?;
             continue;
         }
         if devices().nth(1).is_some() {
             writeln!(out, "feed {}  device {}", feed.id, device.name)?;
         }
-        write!(out, "{}", qr.half_blocks())?;
+        write!(out, "{}", Qr::new(&settings.subscription(key, feed, device))?.half_blocks())?;
     }
     out.flush()?;
     if let Some(warning) = nearby(settings) {
         eprintln!("calferry: {warning}");
+    }
+    Ok(())
+}
+
+/// The code of one URL on a terminal that has room for it.
+pub(super) fn if_there_is_room(
+    out: &mut impl Write,
+    settings: &Settings,
+    key: &Key,
+    feed: &Feed,
+    device: &Device,
+) -> anyhow::Result<()> {
+    let qr = Qr::new(&settings.subscription(key, feed, device))?;
+    let room = terminal_size::terminal_size().is_none_or(|(width, _)| usize::from(width.0) >= qr.columns());
+    if room {
+        write!(out, "{}", qr.half_blocks())?;
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! The commands for the one who sits at a terminal: QR codes, devices, first steps.
 
+mod device;
 mod qr;
 
 use std::path::{Path, PathBuf};

@@ -20,7 +20,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("refresh", &["calendar", "clock", "source", "store"]),
     ("publisher", &["calendar", "clock", "feed", "refresh", "store"]),
     ("http", &["clock", "feed", "publisher", "refresh", "tls"]),
-    ("settings", &["calendar", "feed", "http", "refresh", "source", "tls"]),
+    ("settings", &["calendar", "clock", "feed", "http", "refresh", "source", "tls"]),
     ("doctor", &["calendar", "clock", "feed", "http", "refresh", "settings", "source"]),
     ("app", &["calendar", "clock", "feed", "http", "publisher", "refresh", "settings", "source", "store", "tls"]),
     (
