@@ -7,8 +7,11 @@ mod demo;
 mod device;
 mod doctor;
 mod fetch;
+mod init;
+mod language;
 mod preview;
 mod private;
+mod progress;
 mod qr;
 mod serve;
 mod show;
@@ -50,6 +53,8 @@ enum LogLevel {
 enum Command {
     /// Serve calendars: one secret address, or everything in a settings file.
     Serve(Serve),
+    /// Make a settings file: asks for the calendar's secret address, tries it, and says what comes next.
+    Init(init::Init),
     /// Show it working: a calendar that changes every minute, served from a built-in upstream.
     Demo {
         /// Where to listen.
@@ -201,6 +206,7 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
 fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Serve(serve) => run_async(serve::serve(&serve)),
+        Command::Init(init) => run_async(async move { init::init(&init).await }),
         Command::Demo { listen } => run_async(demo::demo(listen)),
         Command::Check { place, online } => run_async(check::check(&place, online)),
         Command::Doctor(doctor) => run_async(async move { Ok(doctor::doctor(&doctor).await) }),

@@ -46,6 +46,7 @@ use crate::source::{Address, Options, Reach, Way};
 use crate::tls::Files;
 
 pub use read::{Given, Origin};
+pub use section::is_name;
 
 /// Everything a server is built from.
 #[derive(Debug, Clone)]

@@ -1,6 +1,7 @@
 //! The commands for the one who sits at a terminal: QR codes, devices, first steps.
 
 mod device;
+mod init;
 mod qr;
 
 use std::path::{Path, PathBuf};
