@@ -2,6 +2,7 @@
 
 mod device;
 mod init;
+mod listings;
 mod qr;
 
 use std::path::{Path, PathBuf};

@@ -55,7 +55,7 @@ texts! {
     NextServe: "serve it, and see the devices' URLs", "开始提供服务，并看到各设备的网址";
     NextCheck: "look at the settings again after a change", "修改设置后检查一遍";
     NextDoctor: "once phones should reach it, look at the way to it", "要让手机访问时，检查通路";
-    NextUnit: "To let systemd run it, run these as root, or calferry init --install-unit:", "要交给 systemd 运行，请以 root 执行以下命令，或用 calferry init --install-unit：";
+    NextUnit: "To let systemd run it, run these as root:", "要交给 systemd 运行，请以 root 执行以下命令：";
     NotRoot: "--install-unit needs root, and nothing was written; without it, the commands are only shown", "--install-unit 需要 root，什么也没有写；不加它则只显示命令";
     StepFailed: "the settings are written, but this command failed; put it right and run it and those after it: {command}", "设置已写好，但这条命令失败了；请排除原因，再执行它和后面的命令：{command}";
     Installed: "systemd runs it from now on. The devices' URLs: {command}", "从现在起由 systemd 运行。查看各设备的网址：{command}";
