@@ -60,10 +60,13 @@ pub(super) fn change(change: &Change) -> anyhow::Result<ExitCode> {
     let Origin::File(path) = whose.place.origin() else {
         bail!("there is no settings file to change; name one with --config, or make one with calferry init");
     };
+    // What is read from here on nobody changes before it is written again.
+    let lock = private::lock(&path)?;
     let settings = whose.place.settings()?;
     let feed = qr::find_feed(&settings, &whose.feed)?;
     let until = change.admit(feed, &whose.device)?;
     private::replace(&path, |text| change.edited(text, &path, feed, until), |new| change.check(whose, new))?;
+    drop(lock);
     whose.tell(change, feed.devices.iter().find(|device| device.name == whose.device), until)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -18,6 +18,7 @@ use self::draft::Draft;
 use self::words::{Say, mistake, words};
 use super::fetch::client;
 use super::language::{Lang, language};
+use super::private;
 use super::progress::Progress;
 use crate::doctor::{Language, fetch_words};
 use crate::refresh::fetch_once;
@@ -84,6 +85,7 @@ pub(super) async fn init(init: &Init) -> anyhow::Result<ExitCode> {
     if init.config.symlink_metadata().is_ok() {
         bail!(words(Say::Exists, language, &[("path", &init.config.display().to_string())]));
     }
+    private::can_write_beside(&init.config)?;
     if init.install_unit && !unit::is_root() {
         bail!(words(Say::NotRoot, language, &[]));
     }

@@ -22,8 +22,23 @@ pub(super) fn write(path: &Path, bytes: &[u8], force: bool) -> anyhow::Result<()
     }
 }
 
+/// Whether files can be made beside `path`.
+pub(super) fn can_write_beside(path: &Path) -> anyhow::Result<()> {
+    let made = tempfile::Builder::new().prefix(".calferry-").tempfile_in(folder(path));
+    made.with_context(|| format!("{} cannot be written", path.display())).map(|_| ())
+}
+
+/// Waits until nobody else changes `path`, and holds others off until it is dropped. The folder is locked, since the file
+/// is another one after a change.
+pub(super) fn lock(path: &Path) -> anyhow::Result<File> {
+    let cannot = || format!("{} cannot be locked", path.display());
+    let lock = File::open(folder(&path.canonicalize().with_context(cannot)?)).with_context(cannot)?;
+    lock.lock().with_context(cannot)?;
+    Ok(lock)
+}
+
 /// Puts what `change` makes of the text of `path` into its place, once `check`, which is given another file with it, has
-/// nothing against it. The owner, the group and the mode stay, and two changes at a time are made one after the other.
+/// nothing against it. The owner, the group and the mode stay.
 pub(super) fn replace(
     path: &Path,
     change: impl FnOnce(&str) -> anyhow::Result<String>,
@@ -32,8 +47,6 @@ pub(super) fn replace(
     let cannot = || format!("{} cannot be changed; it is as it was", path.display());
     // A link goes on leading to the same file.
     let path = path.canonicalize().with_context(cannot)?;
-    let lock = File::open(folder(&path)).with_context(cannot)?;
-    lock.lock().with_context(cannot)?;
     let text = std::fs::read_to_string(&path).with_context(cannot)?;
     let new = beside(&path, change(&text)?.as_bytes()).with_context(cannot)?;
     check(new.path())?;

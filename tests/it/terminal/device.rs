@@ -73,6 +73,22 @@ async fn what_would_make_no_sense_or_not_load_leaves_the_file_as_it_was() {
 }
 
 #[tokio::test]
+async fn changes_at_one_time_are_made_one_after_the_other() {
+    let desk = Desk::new("devices = [\"iphone\"]\n");
+    let names: Vec<_> = (0..8).map(|number| format!("phone-{number}")).collect();
+    let adding = names.iter().map(|name| {
+        let mut command = desk.command(env!("CARGO_BIN_EXE_calferry"));
+        command.args(["device", "add", "me", name]).spawn().unwrap()
+    });
+    for child in adding.collect::<Vec<_>>() {
+        let done = super::done(child.wait_with_output().await.unwrap());
+        assert_eq!(done.code, 0, "{}", done.said);
+    }
+    let text = desk.read("calferry.toml");
+    assert!(names.iter().all(|name| text.contains(name)), "{text}");
+}
+
+#[tokio::test]
 async fn a_link_to_the_settings_goes_on_being_one() {
     let desk = Desk::new("devices = [\"iphone\"]\n");
     std::fs::create_dir(desk.path("kept")).unwrap();

@@ -131,6 +131,16 @@ async fn an_address_that_gives_no_calendar_is_explained_and_nothing_is_written()
 }
 
 #[tokio::test]
+async fn nobody_is_asked_in_vain() {
+    let desk = Desk::empty();
+    let refused = init(&desk, &["--config", "nowhere/calferry.toml"], &[]).await;
+    assert_eq!(refused.code, 1);
+    assert!(refused.said.starts_with("calferry: nowhere/calferry.toml cannot be written"), "{}", refused.said);
+    let refused = init(&desk, &["--yes", "--lang", "zh"], &[]).await;
+    assert!(refused.code == 1 && refused.said.contains("没有地址"), "{}", refused.said);
+}
+
+#[tokio::test]
 async fn the_environments_language_is_spoken() {
     let desk = Desk::empty();
     for (variable, value) in [("LC_ALL", "zh_CN.UTF-8"), ("LANG", "zh_CN.UTF-8")] {
