@@ -1,10 +1,12 @@
 //! Devices that come, go and get new URLs by a change of the settings file.
 
 use std::os::unix::fs::PermissionsExt;
+use std::process::Stdio;
 use std::time::Duration;
 
 use calferry::clock::{Clock, Timestamp};
 
+use super::super::harness::client::{request, send};
 use super::super::harness::program::{Program, path, settings};
 use super::super::harness::upstream::{Upstream, calendar};
 use super::super::harness::{self, eventually};
@@ -116,6 +118,35 @@ async fn rotating_gives_a_new_url_and_time_for_the_old_one() {
     assert!(desk.read("calferry.toml").ends_with("\n[feed.me.device.iphone]\nrotation = 2\n"));
     let refused = desk.run(&["device", "rotate", "me", "iphone", "--grace", "400d"]).await;
     assert_eq!(refused.code, 2);
+}
+
+#[tokio::test]
+async fn a_running_server_follows_by_itself() {
+    let upstream = Upstream::start().await;
+    upstream.on("/a.ics", calendar(harness::calendar(3, "one")));
+    let desk = Desk::empty();
+    let text = format!(
+        "[server]\nlisten = \"127.0.0.1:18479\"\n[fetch]\nallow_private = true\n[source.work]\nurl = \"{}\"\n[feed.me]\nsources = [\"work\"]\n",
+        upstream.url("/a.ics")
+    );
+    std::fs::write(desk.path("calferry.toml"), text).unwrap();
+    let server = desk.command(env!("CARGO_BIN_EXE_calferry")).arg("serve").stderr(Stdio::null()).spawn().unwrap();
+    let status = async |url: &str| {
+        let path = url.trim().rsplit_once("18479").unwrap().1;
+        send("127.0.0.1:18479".parse().unwrap(), request("GET", path, &[])).await.status.as_u16()
+    };
+    eventually("the server", async || desk.run(&["health"]).await.code == 0).await;
+    let phone = desk.run(&["url", "me", "--device", "phone"]).await.out;
+    eventually("the first copy", async || status(&phone).await == 200).await;
+
+    let added = desk.run(&["device", "add", "me", "ipad"]).await.out;
+    eventually("the new device", async || status(&added).await == 200).await;
+    let rotated = desk.run(&["device", "rotate", "me", "phone", "--grace", "1h"]).await.out;
+    eventually("the new URL", async || status(&rotated).await == 200).await;
+    assert_eq!(status(&phone).await, 200, "the old one has an hour");
+    assert_eq!(desk.run(&["device", "revoke", "me", "ipad"]).await.code, 0);
+    eventually("the revocation", async || status(&added).await == 410).await;
+    drop(server);
 }
 
 #[tokio::test(start_paused = true)]
