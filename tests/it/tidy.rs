@@ -202,6 +202,22 @@ fn the_readmes_lead_only_to_files_that_are_there() {
 }
 
 #[test]
+fn a_container_is_built_from_every_file_that_the_program_includes() {
+    let let_in = read(".dockerignore");
+    let mut missing = Vec::new();
+    for file in files_below("src") {
+        let text = read(&file);
+        for included in text.split("include_str!(\"").skip(1).filter_map(|rest| rest.split('"').next()) {
+            let outside = included.trim_start_matches("../");
+            if outside.contains('/') && !let_in.lines().any(|line| line == format!("!{outside}")) {
+                missing.push(format!("{file}: {outside} is not let in by .dockerignore"));
+            }
+        }
+    }
+    assert_none(&missing);
+}
+
+#[test]
 fn the_project_speaks_of_itself_only() {
     // In two pieces each, or this file would be the first to break the rule.
     let foreign =
