@@ -364,6 +364,9 @@ fn directory(settings: &Settings, key: &Key, upstreams: &HashMap<Arc<str>, Arc<U
         }
         for device in &feed.devices {
             catalog.admit(&device.token(key, &feed.id), Arc::clone(&served));
+            if let Some((token, end)) = device.token_before(key, &feed.id) {
+                catalog.admit_until(&token, Arc::clone(&served), end.as_secs());
+            }
             for earlier in 0..device.rotation {
                 catalog.revoke(&key.token(&feed.id, &device.name, earlier));
             }

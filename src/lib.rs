@@ -18,6 +18,7 @@
 //! | [`store`] | snapshots and publication times on disk |
 //! | [`refresh`] | when to fetch, and what to do with the answer |
 //! | [`publisher`] | a feed's current edition, from the cache or made now |
+//! | [`qr`] | QR codes of URLs, for terminals and as pictures |
 //! | [`tls`] | the certificates in force, and the handshake |
 //! | [`acme`] | certificates from an authority: when to ask for one, and how |
 //! | [`http`] | listening, limits, routes, conditional answers, health |
@@ -64,6 +65,7 @@ pub mod doctor;
 pub mod feed;
 pub mod http;
 pub mod publisher;
+pub mod qr;
 pub mod refresh;
 pub mod settings;
 pub mod source;

@@ -61,6 +61,15 @@ pub(super) fn fetch(error: &FetchError, language: Language) -> FetchText {
     }
 }
 
+/// Why a fetch brought no calendar, and what to do.
+pub fn fetch_words(error: &FetchError, language: Language) -> String {
+    let FetchText { words, fix } = fetch(error, language);
+    match language {
+        Language::English => format!("{words}. {fix}"),
+        Language::Chinese => format!("{words}。{fix}"),
+    }
+}
+
 pub(super) fn check(check: Check, language: Language) -> &'static str {
     match language {
         Language::English => english::check(check),

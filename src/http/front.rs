@@ -166,7 +166,7 @@ impl Front {
             Route::Probe(token) => return Some(self.probed(token, peer, client, request)),
         };
         let limits = self.limits.load();
-        let served = match directory.catalog.find(token) {
+        let served = match directory.catalog.find(token, self.clock.now().as_secs()) {
             // By its token: many phones share a carrier's address, and none may lock the others out.
             Found::Feed(served, name) => limits.token(name).map(|()| served),
             Found::Revoked => return Some(self.revoked(client)),

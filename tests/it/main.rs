@@ -20,6 +20,7 @@ mod rule_table;
 mod secrets;
 mod series;
 mod simulated;
+mod terminal;
 mod tidy;
 mod tls;
 mod upstreams;

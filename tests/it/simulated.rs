@@ -267,7 +267,7 @@ async fn what_a_way_is_refused_goes_by_the_next_and_comes_back_to_it_when_it_is_
     // Each is answered every quarter of an hour, whichever way it takes, also while one of them closes.
     let mut answered: HashMap<[u8; 32], Duration> = HashMap::new();
     for (at, upstream, _, _) in log.iter().filter(|(.., good)| *good) {
-        let gap = *at - answered.insert(*upstream, *at).unwrap_or(*at);
+        let gap = at.saturating_sub(answered.insert(*upstream, *at).unwrap_or(*at));
         assert!(gap <= 18 * MINUTE, "{gap:?} before {at:?}");
     }
     assert!(answered.len() == SOURCES && answered.values().all(|last| *last > 11 * HOUR + 40 * MINUTE));

@@ -12,6 +12,7 @@ use calferry::settings::{Given, Origin, Problems, Settings};
 const ROOMS: &[(&str, &[&str])] = &[
     ("clock", &[]),
     ("tls", &["clock"]),
+    ("qr", &[]),
     ("calendar", &[]),
     ("feed", &["calendar"]),
     ("source", &["calendar"]),
@@ -20,7 +21,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("refresh", &["calendar", "clock", "source", "store"]),
     ("publisher", &["calendar", "clock", "feed", "refresh", "store"]),
     ("http", &["clock", "feed", "publisher", "refresh", "tls"]),
-    ("settings", &["acme", "calendar", "feed", "http", "refresh", "source", "tls"]),
+    ("settings", &["acme", "calendar", "clock", "feed", "http", "refresh", "source", "tls"]),
     ("doctor", &["calendar", "clock", "feed", "http", "refresh", "settings", "source"]),
     (
         "app",
@@ -28,12 +29,25 @@ const ROOMS: &[(&str, &[&str])] = &[
     ),
     (
         "cli",
-        &["app", "calendar", "clock", "doctor", "feed", "http", "publisher", "refresh", "settings", "source", "store"],
+        &[
+            "app",
+            "calendar",
+            "clock",
+            "doctor",
+            "feed",
+            "http",
+            "publisher",
+            "qr",
+            "refresh",
+            "settings",
+            "source",
+            "store",
+        ],
     ),
 ];
 
 /// Rooms that know no clock, no network and no file.
-const PURE: &[&str] = &["calendar", "feed"];
+const PURE: &[&str] = &["calendar", "feed", "qr"];
 
 const READMES: [&str; 2] = ["README.md", "README.zh-CN.md"];
 
@@ -189,6 +203,22 @@ fn the_readmes_lead_only_to_files_that_are_there() {
         }
     }
     assert_none(&offences);
+}
+
+#[test]
+fn a_container_is_built_from_every_file_that_the_program_includes() {
+    let let_in = read(".dockerignore");
+    let mut missing = Vec::new();
+    for file in files_below("src") {
+        let text = read(&file);
+        for included in text.split("include_str!(\"").skip(1).filter_map(|rest| rest.split('"').next()) {
+            let outside = included.trim_start_matches("../");
+            if outside.contains('/') && !let_in.lines().any(|line| line == format!("!{outside}")) {
+                missing.push(format!("{file}: {outside} is not let in by .dockerignore"));
+            }
+        }
+    }
+    assert_none(&missing);
 }
 
 #[test]
