@@ -380,5 +380,6 @@ fn directory(settings: &Settings, key: &Key, upstreams: &HashMap<Arc<str>, Arc<U
     let named =
         |source: &crate::settings::Source| Some((Arc::clone(&source.name), Arc::clone(upstreams.get(&source.name)?)));
     let sources = settings.sources.iter().filter_map(named).collect();
-    Directory { catalog, feeds, sources, options: settings.server.front.clone() }
+    let (options, public_url) = (settings.server.front.clone(), settings.public_url.to_string());
+    Directory { catalog, feeds, sources, options, public_url }
 }

@@ -1,6 +1,7 @@
 //! The command line. Exit codes: 0 done, 1 it went wrong, 2 the command line itself is wrong (for `doctor` also: it could
 //! not look).
 
+mod agenda;
 mod check;
 mod copies;
 mod demo;
@@ -128,6 +129,8 @@ enum Command {
         /// The event's UID.
         uid: String,
     },
+    /// List what of a feed takes place on the days ahead.
+    Agenda(agenda::Agenda),
     /// Take over a calendar that is kept aside because most of its events were gone.
     Accept {
         /// The source.
@@ -237,6 +240,7 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Publish { files } => run_async(fetch::publish_files(&files)),
         Command::Preview { shown, diff } => run_async(preview::preview(&shown, diff)),
         Command::Explain { uid, shown } => run_async(preview::explain(&shown, &uid)),
+        Command::Agenda(asked) => run_async(async move { agenda::agenda(&asked).await }),
         Command::Accept { source, place } => show::accept(&place, &source),
         Command::Health { address, place } => run_async(show::health(address, &place)),
         Command::Completions { shell } => {

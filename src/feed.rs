@@ -26,6 +26,8 @@ mod zones;
 
 pub use catalog::{Catalog, Feed, Found, TokenName};
 pub use edition::{Coding, Edition};
+pub(crate) use html::html_to_text;
+pub use join::meeting_of;
 pub use meeting::{MeetingHosts, meeting_link};
 pub use presentation::{Colour, Presentation};
 pub use publish::{Circumstances, Copy, Publication, Recipe, Seen, Tally, mended};

@@ -11,11 +11,13 @@
 //! | `forwarded` | the way a request came, as proxies write it down. Pure |
 //! | `limits` | how often who may call |
 //! | `front` | the public routes: the life of a request, top to bottom |
+//! | `route` | what a path asks for. Pure |
 //! | `conditional` | is what the client holds still current. Pure |
 //! | `negotiate` | which coding the client gets. Pure |
 //! | `edge` | what a cache at the edge is told, if one may keep answers. Pure |
 //! | `answer` | what goes out, header by header |
 //! | `health` | how a feed is, for uptime monitors |
+//! | `page` | the page that a browser gets |
 //! | `probe` | what reaches this program, for `calferry doctor` |
 //! | `admin` | the private routes: metrics and status |
 //! | `metrics` | every metric, with its help text |
@@ -35,7 +37,9 @@ mod limits;
 mod listener;
 mod metrics;
 mod negotiate;
+mod page;
 mod probe;
+mod route;
 mod server;
 mod vigil;
 

@@ -13,12 +13,14 @@
 //! |---|---|
 //! | [`calendar`] | iCalendar text as spans of its bytes; what is always mended; times, zones, recurrence. Pure |
 //! | [`feed`] | rules, merging, publishing, editions, tokens, the catalog. Pure |
+//! | [`agenda`] | what of an edition takes place on some days, on the clocks of a time zone. Pure |
 //! | [`clock`] | time, for those who may know it |
 //! | [`source`] | fetching: addresses, connections, what went wrong |
 //! | [`store`] | snapshots and publication times on disk |
 //! | [`refresh`] | when to fetch, and what to do with the answer |
 //! | [`publisher`] | a feed's current edition, from the cache or made now |
 //! | [`qr`] | QR codes of URLs, for terminals and as pictures |
+//! | [`page`] | the page that a browser gets: how to subscribe, and what takes place on the days ahead |
 //! | [`tls`] | the certificates in force, and the handshake |
 //! | [`acme`] | certificates from an authority: when to ask for one, and how |
 //! | [`http`] | listening, limits, routes, conditional answers, health |
@@ -57,6 +59,7 @@
 //! it was changed keeps the time at which it was first seen.
 
 pub mod acme;
+pub mod agenda;
 pub mod app;
 pub mod calendar;
 pub mod cli;
@@ -64,6 +67,7 @@ pub mod clock;
 pub mod doctor;
 pub mod feed;
 pub mod http;
+pub mod page;
 pub mod publisher;
 pub mod qr;
 pub mod refresh;

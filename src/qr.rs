@@ -65,13 +65,22 @@ impl Qr {
         text
     }
 
-    /// Columns that [`Qr::half_blocks`] takes.
+    /// Modules on one side, the quiet zone with them: as many columns does [`Qr::half_blocks`] take.
     pub fn columns(&self) -> usize {
         usize::try_from(self.side()).unwrap_or_default()
     }
 
     /// As SVG, black on white, without a size of its own.
     pub fn svg(&self) -> String {
+        let (side, path) = (self.side(), self.path());
+        format!(
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {side} {side}\" shape-rendering=\"crispEdges\">\
+             <rect width=\"{side}\" height=\"{side}\" fill=\"#fff\"/><path d=\"{path}\" fill=\"#000\"/></svg>\n"
+        )
+    }
+
+    /// The dark modules as the `d` of an SVG path, in a square of [`Qr::columns`] on each side.
+    pub fn path(&self) -> String {
         let side = self.side();
         let mut path = String::new();
         for y in 0..side {
@@ -84,10 +93,7 @@ impl Qr {
                 x += i32::try_from(run).unwrap_or(side).max(1);
             }
         }
-        format!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {side} {side}\" shape-rendering=\"crispEdges\">\
-             <rect width=\"{side}\" height=\"{side}\" fill=\"#fff\"/><path d=\"{path}\" fill=\"#000\"/></svg>\n"
-        )
+        path
     }
 
     /// As PNG, black on white. One bit for each pixel is all it needs, which is no work for a library.

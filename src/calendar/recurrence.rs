@@ -37,6 +37,13 @@ pub struct Patience {
     fruitless: u32,
 }
 
+impl Patience {
+    /// Patience for `instances` instances, of all series together.
+    pub fn of(instances: usize) -> Self {
+        Self { instances, ..Self::default() }
+    }
+}
+
 impl Default for Patience {
     fn default() -> Self {
         Self { instances: 3_000_000, fruitless: 32 }

@@ -31,6 +31,21 @@ impl Coding {
             Self::Zstd => "zstd",
         }
     }
+
+    /// `text` in this coding.
+    ///
+    /// # Errors
+    /// Only if an encoder fails to write to memory.
+    pub fn encode(self, text: &[u8]) -> std::io::Result<Bytes> {
+        // Without the room that encoders leave: what is weighed is what is held.
+        let tight = |bytes: Vec<u8>| Bytes::from(bytes.into_boxed_slice());
+        Ok(match self {
+            Self::Identity => Bytes::copy_from_slice(text),
+            Self::Gzip => tight(gzip(text)?),
+            Self::Brotli => tight(brotli(text)?),
+            Self::Zstd => tight(zstd::bulk::compress(text, 6)?),
+        })
+    }
 }
 
 /// A feed's published text in every coding. Always derivable from a snapshot, so it lives in a cache.
@@ -63,9 +78,7 @@ impl Edition {
     /// Only if an encoder fails to write to memory.
     pub fn new(text: &[u8]) -> std::io::Result<Self> {
         let hash = blake3::hash(text);
-        // Without the room that encoders leave: what is weighed is what is held.
-        let tight = |bytes: Vec<u8>| Bytes::from(bytes.into_boxed_slice());
-        let bodies = [tight(zstd::bulk::compress(text, 6)?), tight(brotli(text)?), tight(gzip(text)?)];
+        let bodies = [Coding::Zstd.encode(text)?, Coding::Brotli.encode(text)?, Coding::Gzip.encode(text)?];
         // A strong validator names the bytes sent, so each coding has its own (RFC 9110 §8.8.3).
         let name = hash.to_hex();
         let name = name.get(..32).unwrap_or_default();

@@ -15,6 +15,11 @@ const PLACES: [(Property, Option<Field>); 6] = [
     (Property::Description, Some(Field::DESCRIPTION)),
 ];
 
+/// The address of the meeting that `entry` is, if it is on a well-known host.
+pub fn meeting_of(entry: &Entry<'_, '_>) -> Option<String> {
+    link(entry, &MeetingHosts::default())
+}
+
 /// The address of the meeting that `entry` is, as its source sent it.
 pub(super) fn link(entry: &Entry<'_, '_>, hosts: &MeetingHosts) -> Option<String> {
     PLACES.iter().find_map(|(place, _)| meeting_link(&entry.text(*place), hosts))

@@ -8,7 +8,7 @@ use http::{Method, Request, StatusCode};
 use hyper::body::Body;
 use tokio::sync::watch;
 use tokio::time::Instant;
-use tracing::{Level, debug, enabled, info};
+use tracing::{Level, debug, enabled, error, info};
 
 use super::answer::{self, Age, Answer, Freshness};
 use super::caller::{Peer, TrustedProxies};
@@ -17,9 +17,11 @@ use super::framing::{is_other_method, is_well_framed};
 use super::limits::{Limits, Rates};
 use super::metrics::Metrics;
 use super::probe::Probe;
-use super::{conditional, health, negotiate};
+use super::route::{Route, route};
+use super::{conditional, health, negotiate, page};
 use crate::clock::{Clock, Timestamp};
 use crate::feed::{Catalog, Found};
+use crate::page::Pages;
 use crate::publisher::{FeedsByUpstream, Published, Publisher, Served};
 use crate::refresh::{Refresher, Upstream};
 use crate::tls::Certificates;
@@ -61,6 +63,8 @@ pub struct Directory {
     pub sources: Vec<(Arc<str>, Arc<Upstream>)>,
     /// How requests are answered.
     pub options: FrontOptions,
+    /// What the addresses of subscriptions start with.
+    pub public_url: String,
 }
 
 /// The public routes and what they need.
@@ -69,6 +73,7 @@ pub struct Front {
     pub(super) directory: ArcSwap<Directory>,
     installed: watch::Sender<()>,
     pub(super) publisher: Arc<Publisher>,
+    pages: Pages,
     pub(super) refresher: Refresher,
     pub(super) metrics: Arc<Metrics>,
     pub(super) certificates: Arc<Certificates>,
@@ -76,15 +81,6 @@ pub struct Front {
     limits: ArcSwap<Limits>,
     /// What `calferry doctor` asks.
     probe: Probe,
-}
-
-enum Route<'a> {
-    Alive,
-    Ready,
-    Robots,
-    Feed(&'a str),
-    Health(&'a str),
-    Probe(&'a str),
 }
 
 impl Front {
@@ -100,7 +96,8 @@ impl Front {
     ) -> Self {
         let limits = ArcSwap::from_pointee(Limits::new(directory.options.rates));
         let (directory, installed) = (ArcSwap::from_pointee(directory), watch::Sender::new(()));
-        Self { directory, installed, publisher, refresher, metrics, certificates, clock, limits, probe }
+        let pages = Pages::new(Arc::clone(&publisher));
+        Self { directory, installed, publisher, pages, refresher, metrics, certificates, clock, limits, probe }
     }
 
     /// Puts another directory in force. Requests under way keep the one they began with.
@@ -158,34 +155,66 @@ impl Front {
             self.metrics.refused.inc();
             return Some(answer::method_not_allowed());
         }
-        let (token, wants_health) = match route(request.uri().path()) {
+        let route = route(request.uri().path());
+        let token = match route {
             Route::Alive | Route::Ready => return Some(answer::plain(StatusCode::OK, "ok\n")),
             Route::Robots => return Some(answer::plain(StatusCode::OK, "User-agent: *\nDisallow: /\n")),
-            Route::Feed(token) => (token, false),
-            Route::Health(token) => (token, true),
+            Route::Feed(token) | Route::Page(token) | Route::Health(token) => token,
             Route::Probe(token) => return Some(self.probed(token, peer, client, request)),
         };
         let limits = self.limits.load();
         let served = match directory.catalog.find(token, self.clock.now().as_secs()) {
             // By its token: many phones share a carrier's address, and none may lock the others out.
             Found::Feed(served, name) => limits.token(name).map(|()| served),
-            Found::Revoked => return Some(self.revoked(client)),
+            Found::Revoked => {
+                return Some(self.revoked(client, matches!(route, Route::Page(_)).then_some(request)));
+            }
             Found::Unknown => return Some(self.unknown(client)),
         };
         let served = match served {
             Ok(served) => served,
             Err(wait) => return Some(self.too_many(wait)),
         };
-        if wants_health {
-            let standings: Vec<_> = served.upstreams.iter().map(|upstream| upstream.standing()).collect();
-            return Some(health::answer(&standings, self.clock.now()));
-        }
         drop(limits);
+        match route {
+            Route::Health(_) => {
+                let standings: Vec<_> = served.upstreams.iter().map(|upstream| upstream.standing()).collect();
+                return Some(health::answer(&standings, self.clock.now()));
+            }
+            Route::Page(token) => {
+                let url = format!("{}{token}.ics", directory.public_url);
+                return Some(self.page(served, url, request).await);
+            }
+            _ => {}
+        }
         let first_wait = directory.options.first_wait.saturating_sub(waited);
         match self.published(served, first_wait, directory).await {
             Ok((published, waited)) => Some(self.feed(served, &directory.options, request, published, waited).await),
             Err(Missing::Replaced) => None,
             Err(Missing::Later(wait)) => Some(self.no_copy(served, wait)),
+        }
+    }
+
+    /// The page of `served`, whose subscription is at `url`. It never waits for an upstream: it says so itself if there is
+    /// no calendar yet.
+    async fn page<B>(&self, served: &Served, url: String, request: &Request<B>) -> Answer {
+        let published = self.publisher.current(served).await.ok();
+        if published.is_none() {
+            for upstream in served.upstreams.iter().filter(|upstream| upstream.digest().is_none()) {
+                self.refresher.wake(upstream);
+            }
+        }
+        let id = &served.feed.id;
+        match page::page(&self.pages, (served, published), request, url, self.clock.now()).await {
+            Ok(answer) => {
+                self.metrics.pages.inc();
+                info!(target: "calferry::access", feed = %id, http.status = 200, "{} page of feed `{id}` → 200", request.method());
+                answer
+            }
+            Err(error) => {
+                error!(feed = %id, %error, "the page of feed `{id}` cannot be made");
+                answer::come_back(StatusCode::SERVICE_UNAVAILABLE, "The page cannot be shown.\n", RETRY_WITHOUT_COPY)
+            }
         }
     }
 
@@ -304,12 +333,13 @@ impl Front {
         answer::come_back(StatusCode::SERVICE_UNAVAILABLE, "The calendar is not here yet.\n", wait)
     }
 
-    fn revoked(&self, client: Peer) -> Answer {
+    /// The answer for a revoked device: in words if it is a browser that asks for the page.
+    fn revoked<B>(&self, client: Peer, for_page: Option<&Request<B>>) -> Answer {
         if let Err(wait) = self.limits.load().request(client) {
             return self.too_many(wait);
         }
         self.metrics.revoked.inc();
-        answer::gone()
+        for_page.map_or_else(answer::gone, page::revoked)
     }
 
     fn unknown(&self, client: Peer) -> Answer {
@@ -356,21 +386,4 @@ fn agent(headers: &http::HeaderMap) -> &str {
     let agent = headers.get(http::header::USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or("-");
     let name = agent.split(|char: char| !(char.is_ascii_alphanumeric() || matches!(char, '-' | '_' | '.'))).next();
     name.filter(|name| !name.is_empty() && name.len() <= 24).unwrap_or("-")
-}
-
-/// Everything that is no route of its own is looked up as a token, so that a path that cannot be one takes as long as a
-/// wrong one.
-fn route(path: &str) -> Route<'_> {
-    let path = path.strip_prefix('/').unwrap_or(path);
-    match path {
-        "healthz" => Route::Alive,
-        "readyz" => Route::Ready,
-        "robots.txt" => Route::Robots,
-        _ => match path.rsplit_once('/') {
-            Some((token, "health")) => Route::Health(token),
-            Some((token, "probe")) => Route::Probe(token),
-            // No token has a slash in it.
-            _ => Route::Feed(path.strip_suffix(".ics").unwrap_or("/")),
-        },
-    }
 }

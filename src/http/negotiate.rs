@@ -8,18 +8,14 @@ use crate::feed::{Coding, Edition};
 /// The coding the client likes best, and among those it likes alike the one with the smallest body. A client that says
 /// nothing gets the text as it is.
 pub(super) fn coding(headers: &HeaderMap, edition: &Edition) -> Coding {
-    let mut likes = Likes::default();
-    for value in headers.get_all(ACCEPT_ENCODING) {
-        for item in value.as_bytes().split(|byte| *byte == b',') {
-            likes.read(item);
-        }
-    }
-    let weight = |coding| likes.weight(coding);
-    Coding::ALL
-        .into_iter()
-        .filter(|coding| weight(*coding) > 0)
-        .max_by_key(|coding| (weight(*coding), std::cmp::Reverse(edition.len(*coding))))
-        .unwrap_or(Coding::Identity)
+    Likes::of(headers).best(|coding| edition.len(coding))
+}
+
+/// The same for a page, which is compressed for the asking: of codings that are liked alike, brotli makes it smallest.
+pub(super) fn coding_of_page(headers: &HeaderMap) -> Coding {
+    const SMALLEST_FIRST: [Coding; 4] = [Coding::Brotli, Coding::Zstd, Coding::Gzip, Coding::Identity];
+    let place = |coding| SMALLEST_FIRST.iter().position(|one| *one == coding).unwrap_or(usize::MAX);
+    Likes::of(headers).best(place)
 }
 
 /// Weights in thousandths, as the header has them.
@@ -30,6 +26,22 @@ struct Likes {
 }
 
 impl Likes {
+    fn of(headers: &HeaderMap) -> Self {
+        let mut likes = Self::default();
+        for value in headers.get_all(ACCEPT_ENCODING) {
+            for item in value.as_bytes().split(|byte| *byte == b',') {
+                likes.read(item);
+            }
+        }
+        likes
+    }
+
+    fn best(&self, size: impl Fn(Coding) -> usize) -> Coding {
+        let acceptable = Coding::ALL.into_iter().filter(|coding| self.weight(*coding) > 0);
+        let best = acceptable.max_by_key(|coding| (self.weight(*coding), std::cmp::Reverse(size(*coding))));
+        best.unwrap_or(Coding::Identity)
+    }
+
     fn read(&mut self, item: &[u8]) {
         let mut parts = item.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
         let name = parts.next().unwrap_or_default();

@@ -162,7 +162,8 @@ impl<F: Fetch> Driver<F> {
             ways: way_standings(&plan.ways),
             ..Standing::default()
         };
-        let upstream = Upstream::new(plan.upstream, Arc::clone(&plan.source), Arc::clone(&self.settled), standing);
+        let (label, host) = (Arc::clone(&plan.source), plan.address.host().into());
+        let upstream = Upstream::new(plan.upstream, label, host, Arc::clone(&self.settled), standing);
         let place = Place::Scheduled(self.due.insert(Due::Upstream(plan.upstream), pause));
         Entry::new(plan, Arc::new(upstream), place)
     }

@@ -16,6 +16,8 @@ pub struct Upstream {
     pub id: UpstreamId,
     /// The first source that names it: what it is called in the log.
     pub label: Arc<str>,
+    /// The host that is asked for it.
+    pub host: Arc<str>,
     standing: Mutex<Standing>,
     /// Wakes whoever waits for a first copy, of any upstream. Rare enough to share.
     settled: Arc<Notify>,
@@ -75,8 +77,14 @@ impl Standing {
 }
 
 impl Upstream {
-    pub(super) fn new(id: UpstreamId, label: Arc<str>, settled: Arc<Notify>, standing: Standing) -> Self {
-        Self { id, label, standing: Mutex::new(standing), settled }
+    pub(super) fn new(
+        id: UpstreamId,
+        label: Arc<str>,
+        host: Arc<str>,
+        settled: Arc<Notify>,
+        standing: Standing,
+    ) -> Self {
+        Self { id, label, host, standing: Mutex::new(standing), settled }
     }
 
     /// How it stands.

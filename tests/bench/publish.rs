@@ -55,6 +55,18 @@ fn calferry_mend(bencher: divan::Bencher<'_, '_>) {
     });
 }
 
+/// The fortnight of the subscription page, as if nobody had asked for it today.
+#[divan::bench(sample_count = 40)]
+fn calferry_agenda(bencher: divan::Bencher<'_, '_>) {
+    let first = NaiveDate::from_ymd_opt(2026, 11, 22).expect("a day");
+    let window = calferry::agenda::Window { first, days: 14, zone: chrono_tz::Tz::Asia__Shanghai };
+    let bounds = calferry::agenda::Bounds { instances: 200, text: 36 << 10, notes: 2_000 };
+    LazyLock::force(&MENDED);
+    bencher
+        .counter(BytesCount::new(MENDED.len()))
+        .bench_local(|| calferry::agenda::Agenda::read(&MENDED, window, bounds).expect("the feed is a calendar"));
+}
+
 #[divan::bench(sample_count = 40)]
 fn calferry_scan_alone(bencher: divan::Bencher<'_, '_>) {
     bencher.counter(BytesCount::new(FEED.len())).bench_local(|| Calendar::scan(&FEED, &Limits::default()).is_ok());

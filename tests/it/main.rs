@@ -15,6 +15,7 @@ mod kills;
 mod listeners;
 mod merged;
 mod model;
+mod page;
 mod reload;
 mod rule_table;
 mod secrets;

@@ -98,6 +98,11 @@ async fn no_log_line_metric_header_or_error_holds_a_token_or_a_source_address() 
             let reply = send(public, request(method, &path, &[])).await;
             seen.push_str(&format!("{:?} {}", reply.headers, String::from_utf8_lossy(&reply.body)));
         }
+        // The page shows its own address and nothing else that is secret.
+        let page = send(public, request("GET", &format!("/{token}"), &[])).await;
+        let body = String::from_utf8_lossy(&page.body);
+        let own = if page.status == 200 { body.replace(token, "") } else { body.into_owned() };
+        seen.push_str(&format!("{:?} {own}", page.headers));
     }
     for path in ["/metrics", "/status.json"] {
         seen.push_str(send(admin, request("GET", path, &[])).await.text());

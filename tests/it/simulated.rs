@@ -18,13 +18,13 @@ use super::harness::program::{path, settings};
 const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
 
-fn noon() -> Clock {
+pub(crate) fn noon() -> Clock {
     Clock::simulated(Timestamp::from_secs(1_790_000_000))
 }
 
 /// An upstream that does what `script` says of the host's name and the number of the fetch.
 #[derive(Clone)]
-struct Scripted<S> {
+pub(crate) struct Scripted<S> {
     script: S,
     log: Arc<Mutex<Log>>,
 }
@@ -38,7 +38,7 @@ struct Log {
 }
 
 impl<S> Scripted<S> {
-    fn new(script: S) -> Self {
+    pub(crate) fn new(script: S) -> Self {
         Self { script, log: Arc::default() }
     }
 }
@@ -69,7 +69,7 @@ where
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "what a script returns")]
-fn body(text: String) -> Result<Fetched, FetchError> {
+pub(crate) fn body(text: String) -> Result<Fetched, FetchError> {
     Ok(Fetched::Body { text: text.into_bytes(), validators: Validators::default(), moved_to: None })
 }
 

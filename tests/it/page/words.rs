@@ -1,0 +1,88 @@
+//! What the page says, in both of its languages.
+
+use std::collections::BTreeSet;
+
+use calferry::page::Language;
+
+use super::{path, usual};
+
+/// The names of a message file's messages, and the names in the braces of each.
+fn messages(language: Language) -> BTreeSet<(String, BTreeSet<String>)> {
+    let mut messages: Vec<(String, BTreeSet<String>)> = Vec::new();
+    for line in language.messages().lines().filter(|line| !line.starts_with('#')) {
+        if let Some((name, _)) = line.split_once(" = ").filter(|(name, _)| !name.starts_with([' ', '}', '['])) {
+            messages.push((name.to_owned(), BTreeSet::new()));
+        }
+        let named = line.split('$').skip(1).filter_map(|rest| rest.split([' ', '}']).next());
+        if let Some((_, names)) = messages.last_mut() {
+            names.extend(named.map(str::to_owned));
+        }
+    }
+    messages.into_iter().collect()
+}
+
+#[test]
+fn both_languages_have_the_same_messages_with_the_same_values() {
+    let [english, chinese] = Language::ALL.map(messages);
+    assert!(english.len() > 100);
+    let lacking: Vec<_> = english.symmetric_difference(&chinese).collect();
+    assert!(lacking.is_empty(), "{lacking:?}");
+    for language in Language::ALL {
+        for line in language.messages().lines().filter(|line| line.contains(" = ")) {
+            assert!(!line.ends_with("= "), "{line}");
+        }
+    }
+    let is_chinese = |line: &&str| line.chars().any(|char| ('\u{4e00}'..='\u{9fff}').contains(&char));
+    assert_eq!(Language::English.messages().lines().filter(is_chinese).count(), 0);
+    let message = |line: &&str| line.contains(" = ") && !line.starts_with("device-");
+    let foreign = Language::Chinese.messages().lines().filter(message).filter(|line| !is_chinese(line));
+    assert_eq!(foreign.collect::<Vec<_>>(), Vec::<&str>::new());
+}
+
+#[test]
+fn every_message_that_the_page_asks_for_by_name_is_there_and_every_other_is_asked_for() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/page");
+    let sources = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let sources = sources.filter(|path| path.extension().is_some_and(|kind| kind == "rs"));
+    let code: String = sources.map(|path| std::fs::read_to_string(path).unwrap()).collect();
+    let quoted: BTreeSet<_> = code.split('"').collect();
+    let known: BTreeSet<_> = messages(Language::English).into_iter().map(|(name, _)| name).collect();
+    let asked = ["say(\"", "say_of(\""].iter().flat_map(|call| code.split(call).skip(1));
+    for asked in asked.filter_map(|rest| rest.split('"').next()) {
+        assert!(known.contains(asked), "{asked} is asked for, and no message");
+    }
+    // Named by number, or by a device.
+    let built = |name: &str| {
+        let (front, end) = name.rsplit_once('-').unwrap_or_default();
+        quoted.contains(front) && (end == "note" || end.parse::<u8>().is_ok())
+            || ["weekday", "month"].contains(&front)
+            || name.strip_prefix("device-").is_some_and(|device| quoted.contains(device))
+    };
+    let idle: Vec<_> = known.iter().filter(|name| !quoted.contains(name.as_str()) && !built(name)).collect();
+    assert!(idle.is_empty(), "never said: {idle:?}");
+}
+
+#[tokio::test]
+async fn the_language_is_the_browsers_or_the_one_that_is_chosen() {
+    let (_upstream, program) = usual().await;
+    let asked = [
+        ("", "zh-CN,zh;q=0.9,en;q=0.8", "zh-Hans"),
+        ("", "en-GB,en;q=0.9", "en"),
+        ("", "fr-FR,zh;q=0.5,en;q=0.4", "zh-Hans"),
+        ("", "de", "en"),
+        ("", "", "en"),
+        ("?lang=zh-Hans", "en", "zh-Hans"),
+        ("?lang=en", "zh-CN", "en"),
+        ("?lang=xx", "zh-CN", "zh-Hans"),
+    ];
+    for (query, header, language) in asked {
+        let reply = program.get(&format!("{}{query}", path(&program)), &[("accept-language", header)]).await;
+        let page = reply.text();
+        assert!(page.contains(&format!("<html lang=\"{language}\"")), "{query} {header}");
+        let words = if language == "en" { "Subscribe to this calendar" } else { "订阅这个日历" };
+        assert!(page.contains(words));
+        assert!(page.contains("href=\"?lang=en\"") && page.contains("href=\"?lang=zh-Hans\""));
+    }
+    let chosen = program.get(&format!("{}?lang=en&tz=Asia/Tokyo", path(&program)), &[]).await;
+    assert!(chosen.text().contains("href=\"?lang=zh-Hans&amp;tz=Asia/Tokyo\""), "a choice keeps the other");
+}

@@ -1,0 +1,123 @@
+"""The subscription page as people meet it: on narrow and wide screens, light and dark, in both languages, without a mouse."""
+
+import subprocess
+
+import pytest
+
+from browser import ENTER, TAB, wait_for
+from world import NAME
+
+SCREENS = {"narrow": (320, 640), "phone": (390, 844), "desktop": (1280, 900)}
+IPHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 Version/18.0 Mobile Safari/604.1"
+LOOKS = [(screen, scheme, language) for screen in SCREENS for scheme in ("light", "dark") for language in ("en", "zh-Hans")]
+OPEN_ALL = "document.querySelectorAll('details').forEach(one => one.open = true)"
+
+
+def is_quiet(browser, origin: str) -> None:
+    """Nothing was complained of, and nothing was asked of anybody else."""
+    assert [entry for entry in browser.log("browser") if entry["level"] in ("SEVERE", "WARNING")] == []
+    foreign = [url for url in browser.requests() if not url.startswith((origin, "data:", "about:"))]
+    assert foreign == []
+
+
+@pytest.mark.parametrize("screen, scheme, language", LOOKS)
+def test_the_page_fits_every_screen_and_everybody_can_use_it(browser, world, pictures, axe, screen, scheme, language):
+    browser.look(*SCREENS[screen], scheme, agent=IPHONE)
+    browser.open(f"{world.page}?lang={language}&tz=Asia/Shanghai")
+    assert browser.run("return document.title") == NAME
+    assert browser.run("return document.documentElement.lang") == language
+    browser.picture(pictures / f"{screen}-{scheme}-{language}.png")
+    for state in ("", OPEN_ALL):
+        browser.run(state)
+        wide = browser.run("return [document.documentElement.scrollWidth, innerWidth]")
+        assert wide[0] <= wide[1], f"scrolls sideways: {wide}"
+        browser.run(axe)
+        found = browser.run_async("axe.run().then(arguments[arguments.length - 1])")
+        assert [(one["id"], [node["html"][:200] for node in one["nodes"]]) for one in found["violations"]] == []
+        assert len(found["passes"]) > 20
+    browser.picture(pictures / f"{screen}-{scheme}-{language}-open.png")
+    assert browser.run("return getComputedStyle(document.body).backgroundColor") == (
+        "rgb(250, 249, 247)" if scheme == "light" else "rgb(22, 24, 26)")
+    is_quiet(browser, world.origin)
+
+
+def test_one_request_brings_it_all(browser, world):
+    browser.look(*SCREENS["desktop"])
+    browser.open(f"{world.page}?tz=Asia/Shanghai")
+    assert [url for url in browser.requests() if url.startswith("http")] == [f"{world.page}?tz=Asia/Shanghai"]
+
+
+def test_the_clocks_are_the_browsers(browser, world):
+    browser.look(*SCREENS["phone"], zone="America/New_York")
+    browser.open(f"{world.page}?lang=zh-Hans")
+    wait_for("the clocks of the browser", lambda: browser.run("return document.documentElement.dataset.zone") == "America/New_York")
+    assert browser.run("return document.querySelector('#tz').value") == "America/New_York"
+    assert browser.run("return location.search") == "?lang=zh-Hans&tz=America%2FNew_York"
+    # What is chosen stays.
+    browser.run("document.querySelector('#tz').value = 'Asia/Tokyo'")
+    browser.click("form.zone button")
+    wait_for("the chosen clocks", lambda: browser.run("return document.documentElement.dataset.zone") == "Asia/Tokyo")
+    assert browser.run("return document.documentElement.lang") == "zh-Hans"
+    is_quiet(browser, world.origin)
+
+
+def test_hostile_events_do_nothing(browser, world):
+    browser.look(*SCREENS["desktop"])
+    browser.open(f"{world.page}?tz=Asia/Shanghai")
+    browser.run(OPEN_ALL)
+    assert "window.hurt=1" in browser.run("return document.querySelector('#agenda').innerText"), "it is shown as text"
+    browser.run("document.querySelectorAll('.event *').forEach(one => one.matches('a') || one.click())")
+    assert browser.run("return window.hurt") is None
+    assert browser.run("return document.images.length") == 0
+    links = browser.run("return [...document.links].map(link => link.protocol)")
+    assert set(links) <= {"https:", "http:", "webcal:"}
+    is_quiet(browser, world.origin)
+
+
+def test_without_scripts_everything_is_there(browser, world):
+    browser.look(*SCREENS["phone"])
+    browser.scripts(False)
+    browser.open(f"{world.page}?lang=en")
+    shown = browser.devtools("DOM.getOuterHTML", nodeId=browser.devtools("DOM.getDocument")["root"]["nodeId"])["outerHTML"]
+    assert "Stand-up" in shown and world.url in shown
+    copies = browser.find("[data-copy]")
+    assert not browser.call("GET", f"/element/{copies}/displayed"), "a button that does nothing is not shown"
+    browser.click("form.zone button")
+    browser.click("details.device summary")
+    assert "tz=Asia%2FShanghai" in browser.call("GET", "/url")
+
+
+def test_the_keyboard_reaches_everything(browser, world):
+    browser.look(*SCREENS["desktop"])
+    browser.open(f"{world.page}?lang=en&tz=Asia/Shanghai")
+    reached = []
+    for _ in range(12):
+        browser.press(TAB)
+        reached.append(browser.run("let at = document.activeElement; return at.textContent.trim() || at.id"))
+        outline = browser.run("return getComputedStyle(document.activeElement).outlineWidth")
+        assert outline == "3px", reached
+    assert reached[:6] == ["Skip to the agenda", "English", "简体中文", "Open in the calendar app", "Copy the address", world.url]
+    # The device's own steps are not folded; the others open with a key.
+    assert "iPhone, iPad" in reached
+    browser.run("document.querySelector('details.device summary').focus()")
+    browser.press(ENTER)
+    assert browser.run("return document.querySelector('details.device').open")
+
+
+def test_the_address_is_copied(browser, world):
+    browser.look(*SCREENS["phone"])
+    browser.devtools("Browser.grantPermissions", origin=world.origin, permissions=["clipboardReadWrite", "clipboardSanitizedWrite"])
+    browser.open(f"{world.page}?lang=en&tz=Asia/Shanghai")
+    browser.click("[data-copy]")
+    wait_for("the words", lambda: browser.run("return document.querySelector('[data-copy]').textContent") == "Copied")
+    assert browser.run_async("navigator.clipboard.readText().then(arguments[0], error => arguments[0](String(error)))") == world.url
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_scanner_reads_the_address(browser, world, pictures, scheme):
+    browser.look(*SCREENS["phone"], scheme)
+    browser.open(f"{world.page}?tz=Asia/Shanghai")
+    picture = pictures / f"scanned-{scheme}.png"
+    browser.picture(picture)
+    read = subprocess.run(["zbarimg", "-q", "--raw", picture], capture_output=True, check=True)
+    assert read.stdout.decode().strip() == world.url
