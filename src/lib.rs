@@ -20,6 +20,7 @@
 //! | [`refresh`] | when to fetch, and what to do with the answer |
 //! | [`publisher`] | a feed's current edition, from the cache or made now |
 //! | [`qr`] | QR codes of URLs, for terminals and as pictures |
+//! | [`language`] | the languages that the program speaks |
 //! | [`page`] | the page that a browser gets: how to subscribe, and what takes place on the days ahead |
 //! | [`tls`] | the certificates in force, and the handshake |
 //! | [`acme`] | certificates from an authority: when to ask for one, and how |
@@ -67,6 +68,7 @@ pub mod clock;
 pub mod doctor;
 pub mod feed;
 pub mod http;
+pub mod language;
 pub mod page;
 pub mod publisher;
 pub mod qr;
