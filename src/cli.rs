@@ -5,10 +5,16 @@ mod agenda;
 mod check;
 mod copies;
 mod demo;
+mod device;
 mod doctor;
 mod fetch;
+mod init;
+mod language;
 mod password;
 mod preview;
+mod private;
+mod progress;
+mod qr;
 mod serve;
 mod show;
 mod systemd;
@@ -16,18 +22,24 @@ mod systemd;
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::settings::{Given, Origin, Problems, Settings};
 
+/// What the program's exit codes mean.
+const EXIT_CODES: &str = "\
+Exit codes: 0 done; 1 it went wrong, and standard error says what (check: a problem, or a source that failed; health: \
+not well; doctor: errors were found); 2 the command line itself is wrong (doctor: it could not look).";
+
 /// Carries a calendar from where it can be fetched to the phone that cannot fetch it.
 #[derive(Debug, Parser)]
-#[command(version, max_term_width = 100)]
+#[command(version, max_term_width = 100, after_help = EXIT_CODES)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -49,6 +61,8 @@ enum LogLevel {
 enum Command {
     /// Serve calendars: one secret address, or everything in a settings file.
     Serve(Serve),
+    /// Make a settings file: asks for the calendar's secret address, tries it, and says what comes next.
+    Init(init::Init),
     /// Show it working: a calendar that changes every minute, served from a built-in upstream.
     Demo {
         /// Where to listen.
@@ -62,6 +76,9 @@ enum Command {
         /// Try every source once, too.
         #[arg(long)]
         online: bool,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
     },
     /// Look at the deployment from outside in, and say what is wrong and what to do.
     Doctor(doctor::Doctor),
@@ -72,9 +89,17 @@ enum Command {
         /// Only this device.
         #[arg(long)]
         device: Option<String>,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
         #[command(flatten)]
         place: Place,
     },
+    /// Show the QR code of a device's URL, for its phone's camera. It is secret.
+    Qr(qr::Shown),
+    /// Add, revoke or rotate a device, in the settings file.
+    #[command(subcommand)]
+    Device(device::Change),
     /// Fetch one calendar as the server would, and print what would be served.
     Fetch {
         /// A source of the settings, or an address.
@@ -129,6 +154,14 @@ enum Command {
         /// The shell.
         shell: clap_complete::Shell,
     },
+    /// Print the manual page, in the form that man reads.
+    Man {
+        /// Of this command, such as `device`.
+        command: Option<String>,
+        /// Write the pages of all commands into this folder.
+        #[arg(long, conflicts_with = "command")]
+        dir: Option<PathBuf>,
+    },
 }
 
 /// Where the settings and the state are.
@@ -167,6 +200,9 @@ struct Serve {
     /// Allow sources on private networks.
     #[arg(long)]
     allow_private: bool,
+    /// Show the URLs as QR codes, too. On a terminal a single one is shown so anyway.
+    #[arg(long)]
+    qr: bool,
 }
 
 /// Runs the command line `args`, the program's name first.
@@ -196,10 +232,13 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
 fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Serve(serve) => run_async(serve::serve(&serve)),
+        Command::Init(init) => run_async(async move { init::init(&init).await }),
         Command::Demo { listen } => run_async(demo::demo(listen)),
-        Command::Check { place, online } => run_async(check::check(&place, online)),
+        Command::Check { place, online, json } => run_async(check::check(&place, online, json)),
         Command::Doctor(doctor) => run_async(async move { Ok(doctor::doctor(&doctor).await) }),
-        Command::Url { feed, device, place } => show::urls(&place, feed.as_deref(), device.as_deref()),
+        Command::Url { feed, device, json, place } => show::urls(&place, feed.as_deref(), device.as_deref(), json),
+        Command::Qr(shown) => qr::show(&shown),
+        Command::Device(change) => device::change(&change),
         Command::Fetch { source, allow_private, place } => run_async(fetch::fetch(&source, allow_private, &place)),
         Command::Publish { files } => run_async(fetch::publish_files(&files)),
         Command::Preview { shown, diff } => run_async(preview::preview(&shown, diff)),
@@ -214,7 +253,30 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
             std::io::stdout().lock().write_all(&script)?;
             Ok(ExitCode::SUCCESS)
         }
+        Command::Man { command, dir } => manual(command.as_deref(), dir.as_deref()),
     }
+}
+
+/// Prints the manual page of the program, or of one of its commands; or writes all of them into `dir`.
+fn manual(named: Option<&str>, dir: Option<&Path>) -> anyhow::Result<ExitCode> {
+    let mut program = Cli::command().disable_help_subcommand(true);
+    if let Some(dir) = dir {
+        clap_mangen::generate_to(program, dir).with_context(|| format!("{} cannot be written to", dir.display()))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    // Names every command in full, as `calferry device`.
+    program.build();
+    let command = match named {
+        None => program,
+        Some(named) => program.find_subcommand(named).cloned().with_context(|| {
+            let known: Vec<_> = program.get_subcommands().map(clap::Command::get_name).collect();
+            format!("no command named {named:?}; the commands are: {}", known.join(", "))
+        })?,
+    };
+    let mut page = Vec::new();
+    clap_mangen::Man::new(command).render(&mut page)?;
+    std::io::stdout().lock().write_all(&page)?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Logs of this program at `level`, to `writer`. Of the libraries below only warnings: at finer levels some of them

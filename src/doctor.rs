@@ -40,7 +40,7 @@ use crate::source::{Client, Options};
 
 pub use finding::{Check, Finding, Kind, Severity};
 pub use name::Detour;
-pub use words::{Language, fix_heading, heading, summary};
+pub use words::{Language, fetch_words, fix_heading, heading, summary};
 
 /// For one source by one way. A person waits; the server has more patience.
 const FETCH: Duration = Duration::from_secs(40);

@@ -19,6 +19,8 @@
 //! | [`store`] | snapshots and publication times on disk |
 //! | [`refresh`] | when to fetch, and what to do with the answer |
 //! | [`publisher`] | a feed's current edition, from the cache or made now |
+//! | [`qr`] | QR codes of URLs, for terminals and as pictures |
+//! | [`language`] | the languages that the program speaks |
 //! | [`page`] | the page that a browser gets: how to subscribe, and what takes place on the days ahead |
 //! | [`status`] | how every source and feed stands, for the person with the server |
 //! | [`tls`] | the certificates in force, and the handshake |
@@ -67,8 +69,10 @@ pub mod clock;
 pub mod doctor;
 pub mod feed;
 pub mod http;
+pub mod language;
 pub mod page;
 pub mod publisher;
+pub mod qr;
 pub mod refresh;
 pub mod settings;
 pub mod source;

@@ -9,7 +9,6 @@
 //! | `words` | what is said, in every language; the message files |
 //! | `devices` | which device a visitor has, and how many steps it takes |
 //! | `freshness` | how fresh what is shown is, in words |
-//! | `qr` | the address as a QR code |
 //! | `template` | the page; everything in it is escaped by the template engine |
 //! | `days` | the agenda, day by day |
 //! | `style.css`, `script.js` | as they stand in the page |
@@ -17,7 +16,6 @@
 mod days;
 mod devices;
 mod freshness;
-mod qr;
 mod template;
 mod words;
 

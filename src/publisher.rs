@@ -30,8 +30,6 @@ use crate::store::{Store, UpstreamId};
 
 /// Editions made at once: each may need several times its size of memory.
 const RENDERERS: usize = 2;
-/// How far ahead of the clock a publication may be for it to be waited for. Further only if the clock was set back.
-const AHEAD: Duration = Duration::from_secs(1);
 /// How long the refresher may take to say what is in the store by now, and how often it is looked at until then.
 const CATCHES_UP_IN: Duration = Duration::from_secs(10);
 const CATCH_UP_EVERY: Duration = Duration::from_millis(5);
@@ -51,8 +49,7 @@ pub struct Published {
 impl Published {
     fn new(feed: &Feed, edition: Edition, tally: Tally, at: Timestamp, now: Timestamp) -> Self {
         // Never later than Date (RFC 9110 §8.8.2.1), even after the clock was set back.
-        let date = if at.since(now) <= AHEAD { at } else { now };
-        Self { heads: Heads::new(feed, &edition, date), edition, tally, at }
+        Self { heads: Heads::new(feed, &edition, at.min(now)), edition, tally, at }
     }
 
     /// The head of a 200 in `coding`.
@@ -153,13 +150,6 @@ impl Publisher {
         if let Err(Unrendered::Broken { blamed, cause }) = &rendered {
             error!(feed = %served.feed.id, error = %cause, "a copy for feed `{}` cannot be read; it is fetched again", served.feed.id);
             self.report_lost(served, *blamed);
-        }
-        if let Ok(published) = &rendered {
-            // Two editions in one second have two dates, and the second of them must not be told before it has come.
-            let ahead = published.at.since(self.clock.now());
-            if ahead <= AHEAD {
-                tokio::time::sleep(ahead).await;
-            }
         }
         rendered.map(Arc::new)
     }

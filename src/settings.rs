@@ -40,6 +40,7 @@ use std::time::Duration;
 use url::Url;
 
 use crate::calendar::Limits;
+use crate::clock::Timestamp;
 use crate::feed::{Key, Recipe, Token};
 use crate::http::{FrontOptions, Listen, Password, Patience};
 use crate::refresh::{CollapseRule, HostLimits, Pace, Target};
@@ -47,6 +48,7 @@ use crate::source::{Address, Options, Reach, Way};
 use crate::tls::Files;
 
 pub use read::{Given, Origin};
+pub use section::is_name;
 
 /// Everything a server is built from.
 #[derive(Debug, Clone)]
@@ -188,12 +190,25 @@ pub struct Device {
     pub rotation: u32,
     /// A token of its own.
     pub token: Option<Token>,
+    /// Until when the token before the last replacement works, too.
+    pub grace_until: Option<Timestamp>,
 }
 
 impl Device {
+    /// One that has never been changed.
+    pub fn new(name: String) -> Self {
+        Self { name, rotation: 0, token: None, grace_until: None }
+    }
+
     /// Its token for `feed`.
     pub fn token(&self, key: &Key, feed: &str) -> Token {
         self.token.clone().unwrap_or_else(|| key.token(feed, &self.name, self.rotation))
+    }
+
+    /// The token for `feed` that was replaced last, and until when it works, if it was given time.
+    pub fn token_before(&self, key: &Key, feed: &str) -> Option<(Token, Timestamp)> {
+        let before = self.rotation.checked_sub(1)?;
+        Some((key.token(feed, &self.name, before), self.grace_until?))
     }
 }
 

@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::feed::{Catalog, Feed, Found, Key};
+use crate::feed::{Catalog, Feed, Found, Key, Token};
 use crate::http::Directory;
 use crate::publisher::{FeedsByUpstream, Served};
 use crate::refresh::Upstream;
 use crate::settings::Settings;
-use crate::status::{Listed, Subscription};
+use crate::status::{Listed, Subscription, Usage};
 
 /// How many tokens of a revoked device answer that they are gone.
 const REVOKED_ROTATIONS: u32 = 101;
@@ -35,14 +35,15 @@ pub(super) fn directory(
         }
         let mut devices = Vec::with_capacity(feed.devices.len());
         for device in &feed.devices {
-            let token = device.token(key, &feed.id);
-            let usage = match before.map(|before| before.catalog.find(token.reveal())) {
-                Some(Found::Feed(known, _)) => Arc::clone(&known.usage),
-                _ => Arc::default(),
-            };
+            let (token, replaced) = (device.token(key, &feed.id), device.token_before(key, &feed.id));
+            let known = |token: &Token| before.and_then(|before| usage_of(&before.catalog, token));
+            let usage = known(&token).or_else(|| known(&replaced.as_ref()?.0)).unwrap_or_default();
             let (name, served) = (device.name.as_str().into(), Arc::clone(&served));
             let subscription = Arc::new(Subscription { device: name, served, usage });
             catalog.admit(&token, Arc::clone(&subscription));
+            if let Some((token, end)) = replaced {
+                catalog.admit_until(&token, Arc::clone(&subscription), end.as_secs());
+            }
             devices.push(subscription);
             for earlier in 0..device.rotation {
                 catalog.revoke(&key.token(&feed.id, &device.name, earlier));
@@ -60,4 +61,13 @@ pub(super) fn directory(
     let sources = settings.sources.iter().filter_map(named).collect();
     let (options, public_url) = (settings.server.front.clone(), settings.public_url.to_string());
     Directory { catalog, listed, feeds, sources, options, public_url }
+}
+
+/// What the device of `token` has fetched, if it is in `catalog`.
+fn usage_of(catalog: &Catalog<Subscription>, token: &Token) -> Option<Arc<Usage>> {
+    // A token that is about to end is as good as any: it is its device that is asked for.
+    match catalog.find(token.reveal(), 0) {
+        Found::Feed(known, _) => Some(Arc::clone(&known.usage)),
+        Found::Revoked | Found::Unknown => None,
+    }
 }

@@ -1,11 +1,12 @@
 //! The key file: made at the first start, read at every other. All URLs depend on it.
 
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{DirBuilder, File};
 use std::io::{ErrorKind, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::Path;
 
 use anyhow::{Context, bail, ensure};
+use tempfile::NamedTempFile;
 
 use crate::feed::Key;
 
@@ -53,27 +54,24 @@ pub fn read_key(dir: &Path) -> anyhow::Result<Option<Key>> {
     }
 }
 
-/// Written beside its place and moved there, so that a key file is whole or not there.
+/// Written beside its place and moved there, so that a key file is whole or not there. Of several that are made at one
+/// time, the first is everybody's.
 fn make_key(dir: &Path, path: &Path) -> anyhow::Result<Key> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes).context("the system gives no random bytes")?;
     let key = Key::new(bytes);
-    let new = path.with_extension("new");
-    let write = || -> std::io::Result<()> {
-        // One that was left by a start that did not get further.
-        if let Err(error) = std::fs::remove_file(&new)
-            && error.kind() != ErrorKind::NotFound
-        {
-            return Err(error);
-        }
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
-        file.write_all(key.to_text().as_bytes())?;
-        file.sync_all()?;
-        std::fs::rename(&new, path)?;
-        File::open(dir)?.sync_all()
+    let cannot = || format!("{} cannot be made", path.display());
+    let write = || -> std::io::Result<NamedTempFile> {
+        let mut new = tempfile::Builder::new().prefix(".key-").tempfile_in(dir)?;
+        new.write_all(key.to_text().as_bytes())?;
+        new.as_file().sync_all()?;
+        Ok(new)
     };
-    write().with_context(|| format!("{} cannot be made", path.display()))?;
-    Ok(key)
+    match write().with_context(cannot)?.persist_noclobber(path) {
+        Ok(_) => File::open(dir).and_then(|dir| dir.sync_all()).map(|()| key).with_context(cannot),
+        Err(error) if error.error.kind() == ErrorKind::AlreadyExists => read_key(dir)?.with_context(cannot),
+        Err(error) => Err(error.error).with_context(cannot),
+    }
 }
 
 #[cfg(test)]
@@ -81,6 +79,17 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
+
+    #[test]
+    fn those_who_make_a_key_at_one_time_have_the_same() {
+        let dir = tempfile::tempdir().unwrap();
+        let tokens: std::collections::HashSet<_> = std::thread::scope(|scope| {
+            let makers: Vec<_> = (0..8).map(|_| scope.spawn(|| load_key(dir.path()).unwrap())).collect();
+            makers.into_iter().map(|maker| maker.join().unwrap().token("me", "phone", 0).reveal().to_owned()).collect()
+        });
+        assert_eq!(tokens.len(), 1);
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
 
     #[test]
     fn the_key_is_made_once_for_its_owner_only_and_never_replaced() {

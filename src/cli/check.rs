@@ -1,54 +1,141 @@
 //! `calferry check`: what is wrong with the settings, and with `--online`, with the sources.
 
 use std::io::Write;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use super::Place;
+use serde::Serialize;
+
 use super::fetch::{client, remarks, told};
+use super::progress::Progress;
+use super::{Place, environment};
 use crate::refresh::fetch_once;
-use crate::settings::Settings;
+use crate::settings::{Problem, Settings};
+use crate::source::Client;
 use crate::store::{Access, Store};
 
-/// Checks the settings and the state; with `online`, every source too.
-pub(super) async fn check(place: &Place, online: bool) -> anyhow::Result<ExitCode> {
-    // A settings file with problems ends here, with all of them.
-    let settings = place.settings()?;
-    for warning in &settings.warnings {
-        writeln!(std::io::stdout(), "warning: {warning}")?;
-    }
-    let devices: usize = settings.feeds.iter().map(|feed| feed.devices.len()).sum();
-    writeln!(
-        std::io::stdout(),
-        "settings: {} sources, {} feeds, {devices} devices",
-        settings.sources.len(),
-        settings.feeds.len()
-    )?;
-    if settings.state_dir.join("calferry.db").exists() {
-        Store::open(&settings.state_dir, Access::Visit)?.verify()?;
-        writeln!(std::io::stdout(), "state: {} is sound", settings.state_dir.display())?;
-    }
-    if online { try_sources(&settings).await } else { Ok(ExitCode::SUCCESS) }
+/// All that was found, as `--json` has it.
+#[derive(Default, Serialize)]
+struct Found {
+    problems: Vec<Told>,
+    warnings: Vec<Told>,
+    sources: usize,
+    feeds: usize,
+    devices: usize,
+    /// The state folder, if there is a sound database in it.
+    state: Option<PathBuf>,
+    /// Only with `--online`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    fetched: Vec<Fetched>,
 }
 
-async fn try_sources(settings: &Settings) -> anyhow::Result<ExitCode> {
-    let client = client(settings)?;
-    let mut failed = 0;
-    // One after the other: a host that counts must not be asked for everything at once.
-    for source in &settings.sources {
-        let mut on_the_way = Vec::new();
-        let answer =
-            fetch_once(&client, &source.target(), &settings.fetch.limits, |remark| on_the_way.push(told(&remark)))
-                .await;
-        for line in on_the_way {
-            writeln!(std::io::stdout(), "source {}: {line}", source.name)?;
-        }
-        match answer {
-            Ok(answer) => writeln!(std::io::stdout(), "source {}: {}", source.name, remarks(&answer).join("; "))?,
-            Err(error) => {
-                failed += 1;
-                writeln!(std::io::stdout(), "source {}: {}: {error}. {}", source.name, error.name(), error.advice())?;
-            }
-        }
+/// A problem of the settings.
+#[derive(Serialize)]
+struct Told {
+    path: String,
+    message: String,
+}
+
+impl From<&Problem> for Told {
+    fn from(problem: &Problem) -> Self {
+        Self { path: problem.path.clone(), message: problem.message.clone() }
     }
-    Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// What came of fetching one source.
+#[derive(Serialize)]
+struct Fetched {
+    source: String,
+    /// The error's name; none if a calendar came.
+    error: Option<&'static str>,
+    words: String,
+    on_the_way: Vec<String>,
+}
+
+/// Checks the settings and the state; with `online`, every source too.
+pub(super) async fn check(place: &Place, online: bool, json: bool) -> anyhow::Result<ExitCode> {
+    let settings = match Settings::load(&place.origin(), &place.given()?, &environment()) {
+        Ok(settings) => settings,
+        Err(problems) if json => {
+            let problems = problems.0.iter().map(Told::from).collect();
+            print_json(&Found { problems, ..Found::default() })?;
+            return Ok(ExitCode::FAILURE);
+        }
+        Err(problems) => return Err(problems.into()),
+    };
+    let mut found = Found {
+        warnings: settings.warnings.iter().map(Told::from).collect(),
+        sources: settings.sources.len(),
+        feeds: settings.feeds.len(),
+        devices: settings.feeds.iter().map(|feed| feed.devices.len()).sum(),
+        ..Found::default()
+    };
+    if !json {
+        print_settings(&settings, &found)?;
+    }
+    if settings.state_dir.join("calferry.db").exists() {
+        Store::open(&settings.state_dir, Access::Visit)?.verify()?;
+        if !json {
+            writeln!(std::io::stdout(), "state: {} is sound", settings.state_dir.display())?;
+        }
+        found.state = Some(settings.state_dir.clone());
+    }
+    if online {
+        found.fetched = try_sources(&settings, json).await?;
+    }
+    if json {
+        print_json(&found)?;
+    }
+    let failed = found.fetched.iter().any(|fetched| fetched.error.is_some());
+    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn print_settings(settings: &Settings, found: &Found) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    for warning in &settings.warnings {
+        writeln!(out, "warning: {warning}")?;
+    }
+    writeln!(out, "settings: {} sources, {} feeds, {} devices", found.sources, found.feeds, found.devices)
+}
+
+fn print_json(found: &Found) -> anyhow::Result<()> {
+    writeln!(std::io::stdout(), "{}", serde_json::to_string_pretty(found)?)?;
+    Ok(())
+}
+
+async fn try_sources(settings: &Settings, json: bool) -> anyhow::Result<Vec<Fetched>> {
+    let client = client(settings)?;
+    let mut list = Vec::new();
+    // One after the other: a host that counts must not be asked for everything at once.
+    for (index, source) in settings.sources.iter().enumerate() {
+        let progress = Progress::of(format!("source {} ({} of {})", source.name, index + 1, settings.sources.len()));
+        let fetched = try_source(&client, settings, source).await;
+        drop(progress);
+        if !json {
+            fetched.print()?;
+        }
+        list.push(fetched);
+    }
+    Ok(list)
+}
+
+async fn try_source(client: &Client, settings: &Settings, source: &crate::settings::Source) -> Fetched {
+    let mut on_the_way = Vec::new();
+    let tell = |remark| on_the_way.push(told(&remark));
+    let (error, words) = match fetch_once(client, &source.target(), &settings.fetch.limits, tell).await {
+        Ok(answer) => (None, remarks(&answer).join("; ")),
+        Err(error) => (Some(error.name()), format!("{error}. {}", error.advice())),
+    };
+    Fetched { source: source.name.to_string(), error, words, on_the_way }
+}
+
+impl Fetched {
+    fn print(&self) -> std::io::Result<()> {
+        let mut out = std::io::stdout().lock();
+        for line in &self.on_the_way {
+            writeln!(out, "source {}: {line}", self.source)?;
+        }
+        let name = self.error.map_or(String::new(), |error| format!("{error}: "));
+        writeln!(out, "source {}: {name}{}", self.source, self.words)
+    }
 }

@@ -1,14 +1,16 @@
 //! `calferry doctor`: what is wrong with the deployment, in words or as JSON.
 
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
-use clap::{Args, ValueEnum};
+use clap::Args;
 use serde::Serialize;
 
+use super::language::{Lang, language};
+use super::progress::Progress;
 use super::{Place, words};
 use crate::app::read_key;
 use crate::clock::Clock;
@@ -42,14 +44,6 @@ pub(super) struct Doctor {
     /// Certificates that phones trust beside the system's, a PEM file.
     #[arg(long)]
     ca_file: Option<PathBuf>,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Lang {
-    /// English.
-    En,
-    /// 简体中文.
-    Zh,
 }
 
 /// A finding as `--json` has it.
@@ -87,7 +81,8 @@ impl Doctor {
         let settings = self.place.settings()?;
         let key = read_key(&settings.state_dir)?;
         let fetch_roots = roots(settings.fetch.ca_file.as_deref()).context("fetch.ca_file")?;
-        let tell = if std::io::stderr().is_terminal() { say } else { say_nothing };
+        let progress = Progress::of(String::new());
+        let tell = move |subject: &str| progress.now(subject);
         Ok(Examination {
             key,
             roots: roots(self.ca_file.as_deref()).context("--ca-file")?,
@@ -115,20 +110,8 @@ impl Doctor {
         Ok(settings.sources.iter().filter(wanted).cloned().collect())
     }
 
-    fn language(&self) -> Language {
-        match self.lang {
-            Some(Lang::En) => Language::English,
-            Some(Lang::Zh) => Language::Chinese,
-            None => {
-                let said = |name| std::env::var(name).ok().filter(|locale| !locale.is_empty());
-                let locale = ["LC_ALL", "LC_MESSAGES", "LANG"].into_iter().find_map(said);
-                Language::of_locale(&locale.unwrap_or_default())
-            }
-        }
-    }
-
     fn print(&self, findings: &[Finding]) -> anyhow::Result<()> {
-        let language = self.language();
+        let language = language(self.lang);
         let mut out = std::io::stdout().lock();
         if self.json {
             let told: Vec<_> = findings.iter().map(|finding| told(finding, language)).collect();
@@ -162,9 +145,3 @@ fn told(finding: &Finding, language: Language) -> Told {
 fn count(findings: &[Finding], severity: Severity) -> usize {
     findings.iter().filter(|finding| finding.severity == severity).count()
 }
-
-fn say(subject: &str) {
-    eprintln!("… {subject}");
-}
-
-fn say_nothing(_: &str) {}

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
 
+use super::progress::Progress;
 use super::{Place, copies};
 use crate::calendar::{Limits, Malformed};
 use crate::clock::Clock;
@@ -32,7 +33,11 @@ pub(super) async fn fetch(named: &str, allow_private: bool, place: &Place) -> an
     if allow_private {
         target.reach = Reach::Private;
     }
-    match fetch_once(&client, &target, &limits, |remark| eprintln!("calferry: {}", told(&remark))).await {
+    let progress = Progress::of(format!("fetching from {}", target.address.host()));
+    let tell = |remark: Remark| progress.say(&format!("calferry: {}", told(&remark)));
+    let answer = fetch_once(&client, &target, &limits, tell).await;
+    drop(progress);
+    match answer {
         Ok(answer) => {
             for line in remarks(&answer) {
                 eprintln!("calferry: {line}");

@@ -11,7 +11,7 @@ use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{error, info, warn};
 
-use super::{Serve, environment, systemd};
+use super::{Serve, environment, qr, systemd};
 use crate::app::App;
 use crate::settings::{Given, Origin, Settings};
 
@@ -28,10 +28,12 @@ pub(super) async fn serve(options: &Serve) -> anyhow::Result<ExitCode> {
     for warning in &settings.warnings {
         warn!("{warning}");
     }
-    let shown = (options.url.is_some() || std::io::stdout().is_terminal()).then(|| settings.clone());
+    let on_terminal = std::io::stdout().is_terminal();
+    let shown = (options.url.is_some() || options.qr || on_terminal).then(|| settings.clone());
     let app = App::start(settings).await?;
     if let Some(settings) = shown {
         print_urls(&settings, &app)?;
+        qr::beside_urls(&settings, app.key(), options.qr, on_terminal)?;
     } else {
         info!("the URLs of the devices are shown by: calferry url");
     }

@@ -9,6 +9,7 @@ use anyhow::{Context, bail, ensure};
 use bytes::Bytes;
 use http_body_util::Empty;
 use hyper_util::rt::TokioIo;
+use serde::Serialize;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 
@@ -18,28 +19,42 @@ use crate::http::Listen;
 use crate::settings::Server;
 use crate::store::{Access, Store};
 
+/// A URL as `--json` has it.
+#[derive(Serialize)]
+struct Subscription<'a> {
+    feed: &'a str,
+    device: &'a str,
+    url: String,
+}
+
 /// Prints the URLs of the devices of `feed`, or of all feeds.
-pub(super) fn urls(place: &Place, feed: Option<&str>, device: Option<&str>) -> anyhow::Result<ExitCode> {
+pub(super) fn urls(place: &Place, feed: Option<&str>, device: Option<&str>, json: bool) -> anyhow::Result<ExitCode> {
     let settings = place.settings()?;
     prepare_state_dir(&settings.state_dir)?;
     let key = load_key(&settings.state_dir)?;
-    let mut out = std::io::stdout().lock();
-    let mut printed = 0;
+    let mut list = Vec::new();
     for shown in settings.feeds.iter().filter(|shown| feed.is_none_or(|feed| *shown.id == *feed)) {
         for owner in shown.devices.iter().filter(|owner| device.is_none_or(|device| owner.name == device)) {
             let url = settings.subscription(&key, shown, owner);
-            // A single URL is for a pipe; several need their names.
-            if feed.is_some() && device.is_some() {
-                writeln!(out, "{url}")?;
-            } else {
-                writeln!(out, "feed {}  device {}  {url}", shown.id, owner.name)?;
-            }
-            printed += 1;
+            list.push(Subscription { feed: &shown.id, device: &owner.name, url });
         }
     }
-    if printed == 0 {
+    if list.is_empty() {
         let known: Vec<_> = settings.feeds.iter().map(|feed| &*feed.id).collect();
         bail!("no such feed or device; the feeds are: {}", known.join(", "));
+    }
+    let mut out = std::io::stdout().lock();
+    if json {
+        writeln!(out, "{}", serde_json::to_string_pretty(&list)?)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    for Subscription { feed: id, device: name, url } in &list {
+        // A single URL is for a pipe; several need their names.
+        if feed.is_some() && device.is_some() {
+            writeln!(out, "{url}")?;
+        } else {
+            writeln!(out, "feed {id}  device {name}  {url}")?;
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

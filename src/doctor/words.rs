@@ -8,21 +8,7 @@ use std::borrow::Cow;
 use super::finding::{Check, Kind, Severity};
 use crate::source::FetchError;
 
-/// A language that findings are told in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Language {
-    /// English.
-    English,
-    /// 简体中文。
-    Chinese,
-}
-
-impl Language {
-    /// The one that a locale's name, such as `zh_CN.UTF-8`, asks for.
-    pub fn of_locale(locale: &str) -> Self {
-        if locale.to_ascii_lowercase().starts_with("zh") { Self::Chinese } else { Self::English }
-    }
-}
+pub use crate::language::Language;
 
 /// What is said of a finding, and what to do.
 #[derive(Debug, Clone, Copy)]
@@ -58,6 +44,15 @@ pub(super) fn fetch(error: &FetchError, language: Language) -> FetchText {
             let (words, fix) = chinese::fetch(error);
             FetchText { words, fix }
         }
+    }
+}
+
+/// Why a fetch brought no calendar, and what to do.
+pub fn fetch_words(error: &FetchError, language: Language) -> String {
+    let FetchText { words, fix } = fetch(error, language);
+    match language {
+        Language::English => format!("{words}. {fix}"),
+        Language::Chinese => format!("{words}。{fix}"),
     }
 }
 

@@ -37,7 +37,18 @@ pub enum Found<'a, T> {
 #[derive(Debug)]
 pub struct Catalog<T> {
     lookup_key: [u8; 32],
-    tokens: HashMap<TokenName, Option<Arc<T>>>,
+    tokens: HashMap<TokenName, Lead<T>>,
+}
+
+/// Where a token leads.
+#[derive(Debug)]
+enum Lead<T> {
+    /// To a feed.
+    Feed(Arc<T>),
+    /// To a feed for now; it is gone from this second since 1970 on.
+    Until(u64, Arc<T>),
+    /// Nowhere any more.
+    Gone,
 }
 
 impl<T> Catalog<T> {
@@ -49,29 +60,36 @@ impl<T> Catalog<T> {
 
     /// Lets `token` lead to `feed`.
     pub fn admit(&mut self, token: &Token, feed: Arc<T>) {
-        self.tokens.insert(self.name(token.reveal()), Some(feed));
+        self.tokens.insert(self.name(token.reveal()), Lead::Feed(feed));
+    }
+
+    /// Lets `token`, which was replaced by a newer one, lead to `feed` until `end`, in seconds since 1970, and be gone
+    /// from then on.
+    pub fn admit_until(&mut self, token: &Token, feed: Arc<T>, end: u64) {
+        self.tokens.insert(self.name(token.reveal()), Lead::Until(end, feed));
     }
 
     /// Lets `token` answer that it is gone, unless it leads somewhere.
     pub fn revoke(&mut self, token: &Token) {
-        self.tokens.entry(self.name(token.reveal())).or_insert(None);
+        self.tokens.entry(self.name(token.reveal())).or_insert(Lead::Gone);
     }
 
-    /// Where `presented`, the text in a request's path, leads. Does the same work whatever `presented` is.
-    pub fn find(&self, presented: &str) -> Found<'_, T> {
+    /// Where `presented`, the text in a request's path, leads at `now`, in seconds since 1970. Does the same work whatever `presented` is.
+    pub fn find(&self, presented: &str, now: u64) -> Found<'_, T> {
         // A text longer than any token is looked up by a piece that cannot be one.
         let presented = if presented.len() > Token::MAX { "" } else { presented };
         let name = self.name(presented);
         match self.tokens.get(&name) {
-            Some(Some(feed)) => Found::Feed(feed, name),
-            Some(None) => Found::Revoked,
+            Some(Lead::Feed(feed)) => Found::Feed(feed, name),
+            Some(Lead::Until(end, feed)) if now < *end => Found::Feed(feed, name),
+            Some(Lead::Until(..) | Lead::Gone) => Found::Revoked,
             None => Found::Unknown,
         }
     }
 
-    /// How many tokens lead to a feed.
+    /// How many devices have a URL. One that was replaced and still works is no other device.
     pub fn devices(&self) -> usize {
-        self.tokens.values().flatten().count()
+        self.tokens.values().filter(|lead| matches!(lead, Lead::Feed(_))).count()
     }
 
     fn name(&self, token: &str) -> TokenName {
@@ -94,10 +112,24 @@ mod tests {
         catalog.admit(&key.token("me", "iphone", 1), Arc::new("me"));
         catalog.revoke(&key.token("me", "iphone", 0));
         catalog.revoke(&key.token("me", "iphone", 1));
-        assert!(matches!(catalog.find(key.token("me", "iphone", 1).reveal()), Found::Feed(&"me", _)));
-        assert_eq!(catalog.find(key.token("me", "iphone", 0).reveal()), Found::Revoked);
+        assert!(matches!(catalog.find(key.token("me", "iphone", 1).reveal(), 0), Found::Feed(&"me", _)));
+        assert_eq!(catalog.find(key.token("me", "iphone", 0).reveal(), 0), Found::Revoked);
         for unknown in ["", "x", key.token("me", "ipad", 0).reveal(), &"x".repeat(10_000)] {
-            assert_eq!(catalog.find(unknown), Found::Unknown);
+            assert_eq!(catalog.find(unknown, 0), Found::Unknown);
         }
+    }
+
+    #[test]
+    fn a_replaced_token_leads_to_its_feed_until_its_end_and_is_gone_then() {
+        let key = Key::new([1; 32]);
+        let mut catalog = Catalog::new([2; 32]);
+        let (old, new) = (key.token("me", "iphone", 0), key.token("me", "iphone", 1));
+        catalog.admit(&new, Arc::new("me"));
+        catalog.admit_until(&old, Arc::new("me"), 100);
+        catalog.revoke(&old);
+        assert!(matches!(catalog.find(old.reveal(), 99), Found::Feed(&"me", _)));
+        assert_eq!(catalog.find(old.reveal(), 100), Found::Revoked);
+        assert!(matches!(catalog.find(new.reveal(), 100), Found::Feed(&"me", _)));
+        assert_eq!(catalog.devices(), 1);
     }
 }

@@ -130,12 +130,12 @@ impl Front {
 
     /// Answers one request of `peer`.
     pub async fn answer<B: Body>(&self, peer: Peer, request: Request<B>) -> Answer {
-        let began = Instant::now();
+        // Hardly any request waits, so the time is asked for by those that do.
+        let mut waits_since = None;
         loop {
             // Held while a first copy is waited for, so not the guard that a short look needs.
             let directory = self.directory.load_full();
-            let waited = began.elapsed();
-            if let Some(answer) = self.answer_by(&directory, waited, peer, &request).await {
+            if let Some(answer) = self.answer_by(&directory, &mut waits_since, peer, &request).await {
                 return answer;
             }
         }
@@ -145,7 +145,7 @@ impl Front {
     async fn answer_by<B: Body>(
         &self,
         directory: &Arc<Directory>,
-        waited: Duration,
+        waits_since: &mut Option<Instant>,
         peer: Peer,
         request: &Request<B>,
     ) -> Option<Answer> {
@@ -166,7 +166,7 @@ impl Front {
             Route::Probe(token) => return Some(self.probed(token, peer, client, request)),
         };
         let limits = self.limits.load();
-        let device = match directory.catalog.find(token) {
+        let device = match directory.catalog.find(token, self.clock.now().as_secs()) {
             // By its token: many phones share a carrier's address, and none may lock the others out.
             Found::Feed(device, name) => limits.token(name).map(|()| device),
             Found::Revoked => {
@@ -190,8 +190,7 @@ impl Front {
             }
             _ => {}
         }
-        let first_wait = directory.options.first_wait.saturating_sub(waited);
-        match self.published(served, first_wait, directory).await {
+        match self.published(served, waits_since, directory).await {
             Ok(found) => Some(self.feed((served, usage), &directory.options, request, found).await),
             Err(Missing::Replaced) => None,
             Err(Missing::Later(wait)) => Some(self.no_copy(served, wait)),
@@ -276,7 +275,7 @@ impl Front {
     async fn published(
         &self,
         served: &Served,
-        first_wait: Duration,
+        waits_since: &mut Option<Instant>,
         directory: &Arc<Directory>,
     ) -> Result<(Arc<Published>, bool), Missing> {
         // A merged feed without one of its calendars makes a phone delete them: the first fetches are waited for.
@@ -285,6 +284,8 @@ impl Front {
         if !is_awaited && let Some(published) = self.publisher.at_hand(served).await {
             return Ok((published, false));
         }
+        let waited = waits_since.get_or_insert_with(Instant::now).elapsed();
+        let first_wait = directory.options.first_wait.saturating_sub(waited);
         // A source that has moved takes its copy along, and then only another directory finds it.
         let mut installed = self.installed.subscribe();
         if !Arc::ptr_eq(directory, &self.directory.load()) {

@@ -98,7 +98,7 @@ impl Probe {
 
     /// What `presented` is known by, if it is the probe's token.
     pub(super) fn find(&self, presented: &str) -> Option<TokenName> {
-        match self.tokens.find(presented) {
+        match self.tokens.find(presented, 0) {
             Found::Feed((), name) => Some(name),
             Found::Revoked | Found::Unknown => None,
         }

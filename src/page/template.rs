@@ -7,9 +7,9 @@ use super::Visit;
 use super::days::agenda;
 use super::devices::Device;
 use super::freshness::{Clocks, Freshness};
-use super::qr::Qr;
 use super::words::Language;
 use crate::agenda::Agenda;
+use crate::qr::Qr;
 
 /// The style as it stands in the page.
 pub const STYLE: &str = include_str!("style.css");
@@ -120,11 +120,11 @@ fn subscribe(visit: &Visit) -> Markup {
             }
             code.url #url tabindex="0" role="textbox" aria-readonly="true" aria-label=(say("address")) { (visit.url) }
             p.note { (say("address-secret")) }
-            @if let Some(qr) = Qr::of(&visit.url) {
+            @if let Ok(qr) = Qr::new(&visit.url) {
                 div.qr {
-                    svg viewBox=(format!("0 0 {0} {0}", qr.side)) role="img" aria-label=(say("scan")) shape-rendering="crispEdges" {
+                    svg viewBox=(format!("0 0 {0} {0}", qr.columns())) role="img" aria-label=(say("scan")) shape-rendering="crispEdges" {
                         rect width="100%" height="100%" fill="#fff" {}
-                        path d=(qr.path) fill="#000" {}
+                        path d=(qr.path()) fill="#000" {}
                     }
                     p.note { (say("scan")) }
                 }

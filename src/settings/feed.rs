@@ -10,6 +10,7 @@ use super::rules::rules;
 use super::section::{Section, is_name};
 use super::units;
 use super::{Device, Feed, Problem};
+use crate::clock::Timestamp;
 use crate::feed::{Colour, Presentation, Recipe, Token, ZoneNames};
 
 pub(super) fn feeds(sections: Vec<(String, Section)>, sources: &Sources, context: &mut Context<'_>) -> Vec<Feed> {
@@ -118,7 +119,7 @@ fn devices(section: &mut Section, context: &mut Context<'_>) -> Vec<Device> {
         if !is_name(&name) {
             section.problem(&format!("devices[{index}]"), "a name has letters, digits, `-` and `_` only, 64 at most");
         }
-        let device = Device { name: name.clone(), rotation: 0, token: None };
+        let device = Device::new(name.clone());
         if devices.insert(name.clone(), device).is_some() {
             section.problem(&format!("devices[{index}]"), format!("{name:?} is listed twice"));
         } else {
@@ -138,13 +139,28 @@ fn devices(section: &mut Section, context: &mut Context<'_>) -> Vec<Device> {
             }
             token
         });
+        let grace_until = grace(&mut details, rotation);
         details.done();
-        if devices.insert(name.clone(), Device { name: name.clone(), rotation, token }).is_none() {
+        let device = Device { rotation, token, grace_until, ..Device::new(name.clone()) };
+        if devices.insert(name.clone(), device).is_none() {
             order.push(name);
         }
     }
     if order.is_empty() {
-        return vec![Device { name: "phone".into(), rotation: 0, token: None }];
+        return vec![Device::new("phone".into())];
     }
     order.into_iter().filter_map(|name| devices.remove(&name)).collect()
+}
+
+/// Until when the URL before `rotation` works.
+fn grace(details: &mut Section, rotation: u32) -> Option<Timestamp> {
+    let text = details.text("grace_until")?;
+    if rotation == 0 {
+        details.problem("grace_until", "there is no earlier URL: rotation is 0");
+    }
+    let until = humantime::parse_rfc3339(&text).ok();
+    if until.is_none() {
+        details.problem("grace_until", format!("{text:?} is not a time in UTC; write \"2026-12-03T00:00:00Z\""));
+    }
+    until.map(Timestamp::from)
 }

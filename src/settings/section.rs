@@ -260,7 +260,7 @@ impl Section {
 }
 
 /// Whether `name` can name a source, feed or device: it is shown in URLs' file names, logs and on the command line.
-pub(super) fn is_name(name: &str) -> bool {
+pub fn is_name(name: &str) -> bool {
     let fits = (1..=64).contains(&name.chars().count());
     fits && name.chars().all(|char| char.is_alphanumeric() || matches!(char, '-' | '_'))
 }

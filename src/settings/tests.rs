@@ -366,3 +366,26 @@ fn what_is_wrong_with_an_order_is_told_by_its_path() {
     let local = load(&format!("[server]\nlisten = \"unix:/run/a\"\n[server.acme]\ndomains = [\"a.example\"]\n{FEED}"));
     begins(&local.unwrap_err(), &["server.acme: needs a listener on the network"]);
 }
+
+#[test]
+fn an_old_url_is_given_time_until_a_moment_in_utc() {
+    let device = |lines: &str| {
+        let source = "[source.work]\nurl = \"https://example.com/a/secret/basic.ics\"\n";
+        load(&format!("{source}[feed.me]\nsources = [\"work\"]\n[feed.me.device.a]\n{lines}"))
+    };
+    // As text and as TOML's own time.
+    for until in ["\"2026-12-03T00:00:00Z\"", "2026-12-03T00:00:00Z"] {
+        let settings = device(&format!("rotation = 1\ngrace_until = {until}\n")).unwrap();
+        let device = &settings.feeds[0].devices[0];
+        let (token, end) = device.token_before(&Key::new([7; 32]), "me").unwrap();
+        assert_eq!(end.to_string(), "2026-12-03T00:00:00Z");
+        assert!(token == Key::new([7; 32]).token("me", "a", 0));
+    }
+    assert!(device("rotation = 1\n").unwrap().feeds[0].devices[0].token_before(&Key::new([7; 32]), "me").is_none());
+    for (lines, problem) in [
+        ("grace_until = \"2026-12-03T00:00:00Z\"\n", "there is no earlier URL: rotation is 0"),
+        ("rotation = 1\ngrace_until = \"7d\"\n", "\"7d\" is not a time in UTC; write \"2026-12-03T00:00:00Z\""),
+    ] {
+        assert_eq!(device(lines).unwrap_err(), [format!("feed.me.device.a.grace_until: {problem}")]);
+    }
+}

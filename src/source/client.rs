@@ -153,7 +153,9 @@ impl Client {
         let client = legacy::Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .timer(TokioTimer::new())
-            .pool_idle_timeout(Duration::from_mins(1))
+            // Long enough for the sources of one host, which follow each other; a host of one source is asked again after
+            // minutes, and many of those would hold many files.
+            .pool_idle_timeout(Duration::from_secs(15))
             .pool_max_idle_per_host(4)
             .http1_max_buf_size(64 << 10)
             .http2_max_header_list_size(32 << 10)

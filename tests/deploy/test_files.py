@@ -133,7 +133,13 @@ def test_the_package_names_files_that_there_are_and_keeps_the_settings_private()
     deb = tomllib.loads((REPO / "Cargo.toml").read_text())["package"]["metadata"]["deb"]
     files = {to: (source, mode) for source, to, mode in deb["assets"]}
     for source, _ in files.values():
-        assert source.startswith("target/release/") or (REPO / source).is_file(), source
+        made = source.startswith(("target/release/", "target/pages/"))
+        assert made or (REPO / source).is_file(), source
+    package = REPO / "deploy/package"
+    assert os.access(package, os.X_OK) and run("sh", "-n", package).returncode == 0
+    assert {"target/pages/man/*.1"} | {f"target/pages/calferry.{shell}" for shell in ("bash", "zsh", "fish")} <= {
+        source for source, _ in files.values()
+    }
     assert files["etc/calferry/calferry.toml"][1] == "640" and deb["conf-files"] == ["/etc/calferry/calferry.toml"]
     assert {"lib/systemd/system/calferry.service", "lib/systemd/system/calferry.socket", "usr/lib/sysusers.d/calferry.conf"} <= set(files)
     scripts = REPO / deb["maintainer-scripts"]

@@ -22,6 +22,7 @@ mod secrets;
 mod series;
 mod simulated;
 mod status;
+mod terminal;
 mod tidy;
 mod tls;
 mod upstreams;

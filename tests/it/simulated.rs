@@ -275,24 +275,3 @@ async fn what_a_way_is_refused_goes_by_the_next_and_comes_back_to_it_when_it_is_
     assert!(ended(2..5, "socks5h", false) < 3 * SOURCES, "who is refused does not go on asking");
     assert_eq!(ended(9..12, "direct", true), 0, "the preferred way is taken again");
 }
-
-#[tokio::test(start_paused = true)]
-async fn two_editions_of_one_second_have_two_dates_and_neither_is_told_before_it_has_come() {
-    let dir = tempfile::tempdir().unwrap();
-    let toml = "[source.work]\nurl = \"https://cal.example/a.ics\"\n[feed.me]\nsources = [\"work\"]\n";
-    let upstream = Scripted::new(|_: &str, _| body(harness::calendar(3, "kept")));
-    let clock = noon();
-    let mut app = App::start_with(settings(dir.path(), toml), upstream, clock).await.unwrap();
-    let me = path(&app, "me", 0);
-    let mut before = None;
-    for name in ["one", "two", "three", "four"] {
-        app.reload(settings(dir.path(), &format!("{toml}name = \"{name}\"\n"))).await.unwrap();
-        let request = request("GET", &me, &[]).map(|_| Empty::<Bytes>::new());
-        let answer = app.front().answer(calferry::http::Peer::Unix, request).await;
-        let date = httpdate::parse_http_date(answer.headers()["last-modified"].to_str().unwrap()).unwrap();
-        assert!(before.is_none_or(|before| date > before), "{name}");
-        assert!(date <= clock.now().system_time(), "{name}: a date in the future");
-        before = Some(date);
-    }
-    app.stop().await;
-}

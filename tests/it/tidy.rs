@@ -12,6 +12,8 @@ use calferry::settings::{Given, Origin, Problems, Settings};
 const ROOMS: &[(&str, &[&str])] = &[
     ("clock", &[]),
     ("tls", &["clock"]),
+    ("qr", &[]),
+    ("language", &[]),
     ("calendar", &[]),
     ("feed", &["calendar"]),
     ("agenda", &["calendar", "feed"]),
@@ -20,11 +22,11 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("acme", &["clock", "source", "store", "tls"]),
     ("refresh", &["calendar", "clock", "source", "store"]),
     ("publisher", &["calendar", "clock", "feed", "refresh", "store"]),
-    ("page", &["agenda", "calendar", "clock", "feed", "publisher", "refresh"]),
-    ("status", &["clock", "page", "publisher", "refresh", "tls"]),
+    ("page", &["agenda", "calendar", "clock", "feed", "language", "publisher", "qr", "refresh"]),
+    ("status", &["clock", "language", "page", "publisher", "refresh", "tls"]),
     ("http", &["calendar", "clock", "feed", "page", "publisher", "refresh", "status", "tls"]),
-    ("settings", &["acme", "calendar", "feed", "http", "refresh", "source", "tls"]),
-    ("doctor", &["calendar", "clock", "feed", "http", "refresh", "settings", "source"]),
+    ("settings", &["acme", "calendar", "clock", "feed", "http", "refresh", "source", "tls"]),
+    ("doctor", &["calendar", "clock", "feed", "http", "language", "refresh", "settings", "source"]),
     (
         "app",
         &[
@@ -53,6 +55,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "feed",
             "http",
             "publisher",
+            "qr",
             "refresh",
             "settings",
             "source",
@@ -62,7 +65,7 @@ const ROOMS: &[(&str, &[&str])] = &[
 ];
 
 /// Rooms that know no clock, no network and no file.
-const PURE: &[&str] = &["calendar", "feed", "agenda"];
+const PURE: &[&str] = &["calendar", "feed", "agenda", "qr"];
 
 const READMES: [&str; 2] = ["README.md", "README.zh-CN.md"];
 
@@ -219,6 +222,23 @@ fn the_readmes_lead_only_to_files_that_are_there() {
         }
     }
     assert_none(&offences);
+}
+
+#[test]
+fn a_container_is_built_from_every_file_that_the_program_includes() {
+    let let_in = read(".dockerignore");
+    let mut missing = Vec::new();
+    for file in files_below("src") {
+        let text = read(&file);
+        for included in text.split("include_str!(\"").skip(1).filter_map(|rest| rest.split('"').next()) {
+            let outside = included.trim_start_matches("../");
+            // What is below the file itself is in `src`, which is let in whole.
+            if included.starts_with("../") && !let_in.lines().any(|line| line == format!("!{outside}")) {
+                missing.push(format!("{file}: {outside} is not let in by .dockerignore"));
+            }
+        }
+    }
+    assert_none(&missing);
 }
 
 #[test]

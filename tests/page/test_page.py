@@ -82,9 +82,9 @@ def test_without_scripts_everything_is_there(browser, world):
     assert "Stand-up" in shown and world.url in shown
     copies = browser.find("[data-copy]")
     assert not browser.call("GET", f"/element/{copies}/displayed"), "a button that does nothing is not shown"
-    browser.click("form.zone button")
     browser.click("details.device summary")
-    assert "tz=Asia%2FShanghai" in browser.call("GET", "/url")
+    browser.click("form.zone button")
+    wait_for("the chosen clocks", lambda: "tz=Asia%2FShanghai" in browser.call("GET", "/url"))
 
 
 def test_the_keyboard_reaches_everything(browser, world):

@@ -1,0 +1,136 @@
+//! QR codes, read by a reader that is not ours.
+
+use super::{Desk, interrupt, mode, shown_until};
+
+/// What the one code among dark and light modules or pixels says.
+fn read(width: usize, dark: &[bool]) -> String {
+    // A few pixels for each module, as a camera has.
+    let scale = if width < 100 { 4 } else { 1 };
+    let pixel = |x: usize, y: usize| if dark[y / scale * width + x / scale] { 0 } else { 255 };
+    let mut image = rqrr::PreparedImage::prepare_from_greyscale(width * scale, dark.len() / width * scale, pixel);
+    let grids = image.detect_grids();
+    assert_eq!(grids.len(), 1, "one code");
+    grids[0].decode().unwrap().1
+}
+
+/// What the code says whose half blocks are in `shown`.
+fn from_terminal(shown: &str) -> String {
+    let rows: Vec<_> = shown.lines().filter_map(|line| line.strip_prefix("\x1b[38;5;16;48;5;231m")).collect();
+    let mut dark = Vec::new();
+    let mut width = 0;
+    for row in rows {
+        let blocks: Vec<_> =
+            row.trim_end().strip_suffix("\x1b[0m").expect("colours end with the line").chars().collect();
+        width = blocks.len();
+        dark.extend(blocks.iter().map(|block| matches!(block, '█' | '▀')));
+        dark.extend(blocks.iter().map(|block| matches!(block, '█' | '▄')));
+    }
+    let quiet = |dark: &bool| !dark;
+    assert!(dark.iter().take(4 * width).all(quiet), "four quiet rows");
+    assert!(dark.chunks(width).all(|row| row.iter().take(4).chain(row.iter().rev().take(4)).all(quiet)));
+    read(width, &dark)
+}
+
+fn from_svg(svg: &str) -> String {
+    let part = |from: &str| svg.split(from).nth(1).unwrap().split('"').next().unwrap();
+    let side: usize = part("viewBox=\"0 0 ").split(' ').next().unwrap().parse().unwrap();
+    let mut dark = vec![false; side * side];
+    for run in part("path d=\"").split('M').skip(1) {
+        let (place, rest) = run.split_once('h').unwrap();
+        let (x, y) = place.split_once(' ').unwrap();
+        let [x, y, length] = [x, y, rest.split('v').next().unwrap()].map(|number| number.parse::<usize>().unwrap());
+        dark[y * side + x..][..length].fill(true);
+    }
+    read(side, &dark)
+}
+
+fn from_png(file: &[u8]) -> String {
+    let mut reader = png::Decoder::new(std::io::Cursor::new(file)).read_info().unwrap();
+    let (width, size) = (reader.info().width as usize, reader.output_buffer_size().unwrap());
+    assert_eq!(reader.info().bit_depth, png::BitDepth::One);
+    let mut bytes = vec![0; size];
+    reader.next_frame(&mut bytes).unwrap();
+    let dark: Vec<_> = bytes.iter().flat_map(|byte| (0..8).rev().map(move |bit| byte >> bit & 1 == 0)).collect();
+    assert_eq!(dark.len() % width, 0);
+    read(width, &dark)
+}
+
+#[tokio::test]
+async fn the_code_on_the_terminal_and_in_pictures_is_the_devices_url() {
+    let desk = Desk::new("devices = [\"iphone\", \"xiaomi\"]");
+    let url = desk.run(&["url", "me", "--device", "xiaomi"]).await.out.trim().to_owned();
+    assert!(url.starts_with("https://cal.example.com/"), "{url}");
+
+    let on_terminal = desk.run(&["qr", "me", "--device", "xiaomi"]).await;
+    assert_eq!(from_terminal(&on_terminal.out), url, "{}", on_terminal.said);
+    assert!(on_terminal.out.ends_with(&format!("feed me  device xiaomi  {url}\n")));
+
+    for (option, name) in [("--svg", "code.svg"), ("--png", "code.png")] {
+        let done = desk.run(&["qr", "me", "--device", "xiaomi", option, name]).await;
+        assert_eq!((done.code, done.out.as_str(), done.said.as_str()), (0, "", ""));
+        assert_eq!(mode(&desk.path(name)), 0o600);
+    }
+    assert_eq!(from_svg(&desk.read("code.svg")), url);
+    assert_eq!(from_png(&std::fs::read(desk.path("code.png")).unwrap()), url);
+}
+
+#[tokio::test]
+async fn a_picture_takes_no_other_files_place_unless_it_is_told_to() {
+    let desk = Desk::new("devices = [\"iphone\"]");
+    std::fs::write(desk.path("code.png"), "something else").unwrap();
+    let refused = desk.run(&["qr", "me", "--png", "code.png"]).await;
+    assert_eq!(refused.code, 1);
+    assert_eq!(refused.said, "calferry: code.png is there already; name another file, or replace it with --force\n");
+    assert_eq!(desk.read("code.png"), "something else");
+    assert_eq!(desk.run(&["qr", "me", "--png", "code.png", "--force"]).await.code, 0);
+    assert_eq!(mode(&desk.path("code.png")), 0o600);
+    let url = desk.run(&["url", "me", "--device", "iphone"]).await.out;
+    assert_eq!(from_png(&std::fs::read(desk.path("code.png")).unwrap()), url.trim());
+    assert_eq!(
+        std::fs::read_dir(desk.dir.path())
+            .unwrap()
+            .flatten()
+            .filter(|entry| entry.file_name().to_string_lossy().starts_with(".calferry-"))
+            .count(),
+        0
+    );
+}
+
+#[tokio::test]
+async fn a_code_needs_one_device() {
+    let desk = Desk::new("devices = [\"iphone\", \"xiaomi\"]");
+    for (arguments, says) in [
+        (&["qr", "me"][..], "which device? name one with --device; there are: iphone, xiaomi"),
+        (&["qr", "me", "--device", "ipad"], "feed me has no device named \"ipad\"; its devices are: iphone, xiaomi"),
+        (&["qr", "you"], "no feed named \"you\"; the feeds are: me"),
+    ] {
+        let done = desk.run(arguments).await;
+        assert_eq!((done.code, done.said), (1, format!("calferry: {says}\n")));
+    }
+}
+
+#[tokio::test]
+async fn serve_on_a_terminal_shows_the_code_of_a_single_device() {
+    let desk = Desk::new("devices = [\"iphone\"]\n[server]\nlisten = \"127.0.0.1:0\"");
+    let mut server = desk.on_terminal(&["serve"]);
+    let shown = shown_until(&mut server, "serving on").await;
+    let url = desk.run(&["url", "me", "--device", "iphone"]).await.out;
+    assert!(shown.contains(&format!("feed me  device iphone  {}", url.trim())), "{shown}");
+    assert_eq!(from_terminal(&shown), url.trim());
+    interrupt(server).await;
+}
+
+#[tokio::test]
+async fn serve_shows_the_codes_of_several_devices_only_when_asked() {
+    let desk = Desk::new("devices = [\"iphone\", \"xiaomi\"]\n[server]\nlisten = \"127.0.0.1:0\"");
+    let mut server = desk.on_terminal(&["serve"]);
+    let shown = shown_until(&mut server, "serving on").await;
+    assert!(shown.contains("device xiaomi") && !shown.contains("\x1b[38;5;16"), "{shown}");
+    interrupt(server).await;
+
+    let mut server = desk.on_terminal(&["serve", "--qr"]);
+    let shown = shown_until(&mut server, "serving on").await;
+    let second = shown.split("feed me  device xiaomi\r\n").nth(1).unwrap();
+    assert_eq!(from_terminal(second), desk.run(&["url", "me", "--device", "xiaomi"]).await.out.trim());
+    interrupt(server).await;
+}
