@@ -216,7 +216,7 @@ aside-agreed = { $count ->
    *[other] { $count } fetches in a row brought it.
 }
 aside-accept = Accept it
-aside-accept-what = Accept what is set aside of { $source }
+aside-accept-what = Accept it: what is set aside of { $source }
 done-accepted = The answer was accepted. It is served from now on.
 done-changed = Nothing was accepted: what was set aside has changed meanwhile, or is gone.
 done-busy = Nothing was accepted: the source is just being fetched. Try again in a moment.
