@@ -247,7 +247,7 @@ impl FetchError {
             }
             Self::Throttled { .. } | Self::Captcha => {
                 "The host refuses this machine for now. Nothing needs to be done; the last good copy is served. If it \
-                 stays so for days, fetch less often (refresh) or from another address."
+                 stays so for days, fetch less often (refresh) or by another way (egress)."
             }
             Self::Denied(_) => "The address needs a user name and password, or is not shared. Copy it again.",
             Self::NotFound(_) => {

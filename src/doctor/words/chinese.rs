@@ -26,22 +26,22 @@ pub(super) fn text(kind: Kind) -> (&'static str, &'static str) {
         ),
         K::Unreachable => (
             "连不上 {addresses} 的端口 {port}：{error}",
-            "检查本机和服务商的防火墙、前端是否在运行、DNS 记录的地址是否正确。有些路由器只能从外面到达自己的公网地址：请换个网络再试，或用 --resolve 指定去处。",
+            "检查本机和服务商的防火墙、反向代理是否在运行、DNS 记录的地址是否正确。有些路由器只能从外面到达自己的公网地址：请换个网络再试，或用 --resolve 指定去处。",
         ),
         K::AddressUnreachable => {
-            ("连不上域名的地址之一 {address}：{error}", "从 DNS 中删掉这个地址，或让前端在上面监听：有些手机会先试它。")
+            ("连不上域名的地址之一 {address}：{error}", "从 DNS 中删掉这个地址，或让反向代理在上面监听：有些手机会先试它。")
         }
         K::NotEncrypted => (
             "public_url 以 http:// 开头，途中任何人都能读到网址和日历",
-            "给前端或 calferry 一份证书（[server.tls]），并在 public_url 中写 https://。",
+            "给反向代理或 calferry 一份证书（[server.tls]），并在 public_url 中写 https://。",
         ),
         K::NoTls => (
             "端口 {port} 没有手机所需的 TLS：{error}",
-            "检查前端是否在此端口启用了 TLS，或设置 [server.tls]；可用的版本是 1.2 和 1.3。在受审查的网络里，此处连接被重置也可能是域名被封锁。",
+            "检查反向代理是否在此端口启用了 TLS，或设置 [server.tls]；可用的版本是 1.2 和 1.3。在受审查的网络里，此处连接被重置也可能是域名被封锁。",
         ),
         K::CertificateHolds => ("证书还有 {days} 天有效", ""),
         K::CertificateEnds => {
-            ("证书 {days} 天后到期", "现在就续期，并查明为何没有自动续期（certbot renew --dry-run，或前端的日志）。")
+            ("证书 {days} 天后到期", "现在就续期，并查明为何没有自动续期（certbot renew --dry-run，或反向代理的日志）。")
         }
         K::CertificateExpired => ("证书已于 {until} 到期", "请续期。如果这个日期还没到，请校准本机时钟。"),
         K::CertificateNotYetValid => {
@@ -65,12 +65,12 @@ pub(super) fn text(kind: Kind) -> (&'static str, &'static str) {
         ),
         K::CertificateRefused => ("证书无法接受：{error}", "申请一份公共机构（如 Let's Encrypt）的新证书。"),
         K::ClockWrong => (
-            "本机时钟与前端相差 {seconds} 秒（正数表示本机偏快）",
+            "本机时钟与反向代理相差 {seconds} 秒（正数表示本机偏快）",
             "启用自动校时（timedatectl set-ntp true）。时钟不准时，证书会显得过期，iPhone 对“有没有变化”会得到错误的答复。",
         ),
         K::NoAnswer => (
             "连接成功，却没有 HTTP 响应：{clients}。{error}",
-            "查看前端日志，看它把请求转给了谁；calferry health 可直接询问 calferry。",
+            "查看反向代理日志，看它把请求转给了谁；calferry health 可直接询问 calferry。",
         ),
         K::ChallengePage => (
             "Cloudflare 用质询页代替日历回应：{clients}。日历应用无法通过质询",
@@ -81,24 +81,24 @@ pub(super) fn text(kind: Kind) -> (&'static str, &'static str) {
             "对这个主机名关闭它：添加配置规则，条件 http.host eq \"{host}\"，浏览器完整性检查设为关。",
         ),
         K::Blocked => (
-            "前端拒绝了：{clients}（HTTP {status}{code}）",
-            "在 Cloudflare 的“安全性 → 事件”里找到这条规则，让它跳过这个主机名。其他前端：查按国家、地址或 User-Agent 拒绝的设置。",
+            "反向代理拒绝了：{clients}（HTTP {status}{code}）",
+            "在 Cloudflare 的“安全性 → 事件”里找到这条规则，让它跳过这个主机名。其他反向代理：查按国家、地址或 User-Agent 拒绝的设置。",
         ),
         K::RateLimited => (
-            "前端或 calferry 说请求太多：{clients}（HTTP 429）",
-            "等一分钟再试。若一直如此，请放宽前端的限制，并设置 trusted_proxies：否则所有订阅者算作一个。",
+            "反向代理或 calferry 说请求太多：{clients}（HTTP 429）",
+            "等一分钟再试。若一直如此，请放宽反向代理的限制，并设置 trusted_proxies：否则所有订阅者算作一个。",
         ),
         K::OriginUnreachable => (
-            "前端有响应，但到不了 calferry（HTTP {status}）",
-            "检查 calferry 是否在运行（calferry health）、前端里写的地址和端口是否正确、两者之间是否有防火墙。在 Cloudflare 后面，必须放行它的网段。",
+            "反向代理有响应，但到不了 calferry（HTTP {status}）",
+            "检查 calferry 是否在运行（calferry health）、反向代理里写的地址和端口是否正确、两者之间是否有防火墙。在 Cloudflare 后面，必须放行它的网段。",
         ),
         K::OriginTimeout => (
-            "前端到得了 calferry，但没有及时得到响应（HTTP {status}）",
+            "反向代理到得了 calferry，但没有及时得到响应（HTTP {status}）",
             "查看 calferry 的日志，看是什么拖住了它，以及两者之间是否有设备丢包。",
         ),
         K::OriginHandshake => (
-            "前端与 calferry 的 TLS 谈不拢（HTTP 525）",
-            "设置 [server.tls]，或让前端用 http 连接 calferry。用了 client_ca 时，请在 Cloudflare 启用 Authenticated Origin Pulls。",
+            "反向代理与 calferry 的 TLS 谈不拢（HTTP 525）",
+            "设置 [server.tls]，或让反向代理用 http 连接 calferry。用了 client_ca 时，请在 Cloudflare 启用 Authenticated Origin Pulls。",
         ),
         K::OriginCertificate => (
             "Cloudflare 不接受 calferry 的证书（HTTP 526）",
@@ -109,32 +109,32 @@ pub(super) fn text(kind: Kind) -> (&'static str, &'static str) {
             "启动 cloudflared 并查看它的日志；检查隧道的公共主机名和服务是否正确。",
         ),
         K::FrontError => (
-            "前端自己返回了错误（HTTP {status}{code}）",
-            "查看前端的日志。在 Cloudflare，520 表示 calferry 这边的响应不是 HTTP：端口不对，或只有一边用了 TLS。",
+            "反向代理自己返回了错误（HTTP {status}{code}）",
+            "查看反向代理的日志。在 Cloudflare，520 表示 calferry 这边的响应不是 HTTP：端口不对，或只有一边用了 TLS。",
         ),
         K::HtmlCached => (
-            "前端从缓存（{cache}）返回网页，代替了 calferry 的响应",
+            "反向代理从缓存（{cache}）返回网页，代替了 calferry 的响应",
             "清除缓存，并删除缓存这个主机名的规则（Cache Everything、Always Online）。",
         ),
         K::CalendarCached => (
-            "前端从缓存（{cache}）返回日历：变化来得晚，吊销的网址仍然可用",
+            "反向代理从缓存（{cache}）返回日历：变化来得晚，吊销的网址仍然可用",
             "删除缓存这个主机名的规则（Cache Everything），并清除缓存；如果是有意的，请设置 edge_cache。",
         ),
         K::Redirected => (
-            "前端跳转到别处：HTTP {status} 到 {target}",
+            "反向代理跳转到别处：HTTP {status} 到 {target}",
             "把跳转到的域名写进 public_url，或去掉跳转。登录页（Cloudflare Access）必须对这个主机名跳过。",
         ),
         K::RequestMangled => (
-            "calferry 拒绝前端改过的请求（HTTP 400）",
-            "前端必须只发一个 Host、至多一个 CF-Connecting-IP，GET 不带正文。查看哪些规则改动了请求头。",
+            "calferry 拒绝反向代理改过的请求（HTTP 400）",
+            "反向代理必须只发一个 Host、至多一个 CF-Connecting-IP，GET 不带正文。查看哪些规则改动了请求头。",
         ),
         K::OtherInstance => (
             "有一个 calferry 在响应，但不是这一个：它的密钥不同，或版本太旧而不能询问",
-            "检查前端是否指向了另一台机器或容器、更新后是否重启过 calferry，以及本命令的 --config 和 --state-dir 是否正确、是否以服务器的用户运行。",
+            "检查反向代理是否指向了另一台机器或容器、更新后是否重启过 calferry，以及本命令的 --config 和 --state-dir 是否正确、是否以服务器的用户运行。",
         ),
         K::NotCalferry => (
             "响应的不是 calferry（HTTP {status}，server：{server}）",
-            "检查前端把这个域名的请求转给了谁，以及 DNS 记录是否指向这个前端。",
+            "检查反向代理把这个域名的请求转给了谁，以及 DNS 记录是否指向这个反向代理。",
         ),
         K::Answers => ("calferry {version} 响应了 {clients}；它收到的是 HTTP/{http}，客户端是 {client}", ""),
         K::OtherVersion => ("运行着的是 calferry {running}，而本命令是 {own}", "重启服务器，让新版本运行起来。"),
@@ -143,7 +143,7 @@ pub(super) fn text(kind: Kind) -> (&'static str, &'static str) {
             "在 [server] 中设置 trusted_proxies：Cloudflare 直接连 calferry 时为 [\"cloudflare\"]，用 cloudflared 时为 [\"cloudflare:127.0.0.1\"]，其他代理写它的地址，并让它发送 Forwarded 或 X-Forwarded-For。会隐藏地址的容器网络，请改用主机网络。",
         ),
         K::SslFlexible => (
-            "只加密到前端为止：从前端到 calferry，网址和日历以明文穿过互联网",
+            "只加密到反向代理为止：从反向代理到 calferry，网址和日历以明文穿过互联网",
             "在 Cloudflare 的 SSL/TLS 中把模式设为 Full (strict)，并在这里设置 [server.tls] 和源站证书；或使用 Cloudflare Tunnel。",
         ),
         K::FeedArrives => ("日历完整到达；{coding}", ""),
@@ -156,21 +156,21 @@ pub(super) fn text(kind: Kind) -> (&'static str, &'static str) {
         }
         K::FeedDamaged => (
             "到达的不是这个订阅源的日历（HTTP {status}，{type}）",
-            "途中有什么改动或替换了它；查看前端对以 .ics 结尾的路径做了什么。",
+            "途中有什么改动或替换了它；查看反向代理对以 .ics 结尾的路径做了什么。",
         ),
         K::CompressionLost => (
             "日历到达时没有压缩：{clients}",
-            "让前端原样传递 Accept-Encoding 和 Content-Encoding。Cloudflare 不压缩日历，但会转交 calferry 压缩好的内容。",
+            "让反向代理原样传递 Accept-Encoding 和 Content-Encoding。Cloudflare 不压缩日历，但会转交 calferry 压缩好的内容。",
         ),
         K::EtagWeakened => (
             "日历的 ETag 到达时变弱了（W/）：途中有什么改动了正文",
-            "关闭前端的压缩或改写，calferry 自己的压缩就够了。客户端仍能省去下载，因为 calferry 按弱比较。",
+            "关闭反向代理的压缩或改写，calferry 自己的压缩就够了。客户端仍能省去下载，因为 calferry 按弱比较。",
         ),
         K::EtagLost => {
-            ("日历的 ETag 没有到达", "让前端传递 ETag：没有它，Android 和 Thunderbird 每次都要下载整个日历。")
+            ("日历的 ETag 没有到达", "让反向代理传递 ETag：没有它，Android 和 Thunderbird 每次都要下载整个日历。")
         }
         K::NotModifiedLost => {
-            ("已有日历的客户端又收到一遍，而不是 304", "让前端传递 If-None-Match，并且不要用自己的缓存来响应。")
+            ("已有日历的客户端又收到一遍，而不是 304", "让反向代理传递 If-None-Match，并且不要用自己的缓存来响应。")
         }
         K::HttpRedirects => ("端口 80 跳转到 https", ""),
         K::HttpAnswers => (
