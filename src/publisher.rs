@@ -1,8 +1,8 @@
 //! From a feed to its current edition.
 //!
 //! Editions are cache: they live in a budget of bytes, are made once however many ask at the same time, and are keyed by
-//! everything that shows in them, so none ever has to be invalidated to be right. Memory is bounded by the budget, not by
-//! the number of feeds.
+//! everything that shows in them, so what is found is right; but for its date, if another was published since, and then it
+//! is published anew. Memory is bounded by the budget, not by the number of feeds.
 
 mod head;
 mod latest;
@@ -69,8 +69,9 @@ impl Published {
     }
 
     /// An edition that follows another within a second has its date ahead, as has every one after the clock was set back.
-    /// `Last-Modified` must not be later than `Date` (RFC 9110 §8.8.2.1), and any other date would be that of another
-    /// edition: until its own has come it has none, and its tag alone says what it is.
+    /// `Last-Modified` must not be later than `Date`. To replace it by that, as RFC 9110 §8.8.2.1 knows it, would tell the
+    /// date of another edition, and another one each second: until its own has come there is none, and the tag alone says
+    /// what it is.
     fn dated(&self, mut head: HeaderMap, now: Timestamp) -> HeaderMap {
         if now < self.at {
             head.remove(LAST_MODIFIED);

@@ -38,6 +38,13 @@ struct Told {
     date: Option<SystemTime>,
 }
 
+impl Told {
+    /// The same edition, with `status` and without a date.
+    fn undated(&self, status: u16) -> Self {
+        Self { status, tag: self.tag.clone(), date: None }
+    }
+}
+
 impl Phones {
     async fn new() -> Self {
         Self::over(tempfile::tempdir().unwrap(), noon(), Scripted::new(|_: &str, _| kept())).await
@@ -108,8 +115,8 @@ async fn until_the_date_of_an_edition_has_come_its_tag_alone_says_that_a_phone_h
     let third = phones.ask(&[]).await;
     // The first has its second, and each after it one of its own.
     for _ in 0..3 {
-        assert_eq!(phones.ask(&[]).await, Told { status: 200, tag: third.tag.clone(), date: None });
-        assert_eq!(phones.ask(&[("if-none-match", &third.tag)]).await, Told { status: 304, ..third.clone_undated() });
+        assert_eq!(phones.ask(&[]).await, third.undated(200));
+        assert_eq!(phones.ask(&[("if-none-match", &third.tag)]).await, third.undated(304));
         assert_eq!(phones.ask(&[("if-none-match", &first.tag)]).await.status, 200);
         for since in [first.date.unwrap(), phones.now(), phones.now() + SECOND] {
             assert_eq!(phones.ask_since(since).await.status, 200, "it may have any of them");
@@ -122,12 +129,6 @@ async fn until_the_date_of_an_edition_has_come_its_tag_alone_says_that_a_phone_h
     phones.app.stop().await;
 }
 
-impl Told {
-    fn clone_undated(&self) -> Self {
-        Self { status: self.status, tag: self.tag.clone(), date: None }
-    }
-}
-
 #[tokio::test(start_paused = true)]
 async fn after_a_clock_was_set_back_an_edition_has_no_date_until_its_own_has_come_again() {
     let phones = Phones::new().await;
@@ -136,9 +137,9 @@ async fn after_a_clock_was_set_back_an_edition_has_no_date_until_its_own_has_com
     assert!(phones.app.stop().await);
     let upstream = Scripted::new(|_: &str, _| kept());
     let mut phones = Phones::over(phones.dir, Clock::simulated(yesterday), upstream).await;
-    let undated = before.clone_undated();
+    let undated = before.undated(200);
     assert_eq!(phones.ask(&[]).await, undated);
-    assert_eq!(phones.ask(&[("if-none-match", &before.tag)]).await, Told { status: 304, ..before.clone_undated() });
+    assert_eq!(phones.ask(&[("if-none-match", &before.tag)]).await, before.undated(304));
     assert_eq!(phones.ask_since(date).await, undated, "by a clock that was wrong then or is now");
     assert_eq!(phones.ask_since(phones.now()).await, undated);
     tokio::time::sleep(DAY + SECOND).await;
