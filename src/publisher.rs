@@ -1,10 +1,11 @@
 //! From a feed to its current edition.
 //!
 //! Editions are cache: they live in a budget of bytes, are made once however many ask at the same time, and are keyed by
-//! everything that shows in them, so none ever has to be invalidated to be right. Memory is bounded by the budget, not by
-//! the number of feeds.
+//! everything that shows in them, so what is found is right; but for its date, if another was published since, and then it
+//! is published anew. Memory is bounded by the budget, not by the number of feeds.
 
 mod head;
+mod latest;
 mod render;
 mod served;
 
@@ -13,6 +14,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::HeaderMap;
+use http::header::LAST_MODIFIED;
 use moka::future::Cache;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
@@ -20,6 +22,7 @@ use tracing::error;
 
 use self::head::Heads;
 pub use self::head::protect;
+use self::latest::{Date, Latest};
 use self::render::{Unrendered, render};
 use self::served::Key;
 pub use self::served::{FeedsByUpstream, Served};
@@ -39,27 +42,41 @@ const CATCH_UP_EVERY: Duration = Duration::from_millis(5);
 pub struct Published {
     /// The edition.
     pub edition: Edition,
-    /// `Last-Modified`: when these bytes first replaced others. Stored, because iOS compares it with its own clock.
+    /// `Last-Modified`: when these bytes first replaced others; no two editions of a feed have the same. Stored, because
+    /// iOS compares it with its own clock.
     pub at: Timestamp,
     /// How often each rule was of use.
     pub tally: Tally,
     heads: Heads,
+    latest: Arc<Date>,
 }
 
 impl Published {
-    fn new(feed: &Feed, edition: Edition, tally: Tally, at: Timestamp, now: Timestamp) -> Self {
-        // Never later than Date (RFC 9110 §8.8.2.1), even after the clock was set back.
-        Self { heads: Heads::new(feed, &edition, at.min(now)), edition, tally, at }
+    /// `edition` of `feed`, which is its `latest` by having been made.
+    fn new(feed: &Feed, edition: Edition, tally: Tally, at: Timestamp, latest: Arc<Date>) -> Self {
+        latest.set(at);
+        Self { heads: Heads::new(feed, &edition, at), edition, tally, at, latest }
     }
 
-    /// The head of a 200 in `coding`.
-    pub fn found(&self, coding: Coding) -> HeaderMap {
-        self.heads.found(coding)
+    /// The head of a 200 in `coding`, sent `now`.
+    pub fn found(&self, coding: Coding, now: Timestamp) -> HeaderMap {
+        self.dated(self.heads.found(coding), now)
     }
 
-    /// The head of a 304 for who would have got `coding`.
-    pub fn not_modified(&self, coding: Coding) -> HeaderMap {
-        self.heads.not_modified(coding)
+    /// The head of a 304, sent `now`, for who would have got `coding`.
+    pub fn not_modified(&self, coding: Coding, now: Timestamp) -> HeaderMap {
+        self.dated(self.heads.not_modified(coding), now)
+    }
+
+    /// An edition that follows another within a second has its date ahead, as has every one after the clock was set back.
+    /// `Last-Modified` must not be later than `Date`. To replace it by that, as RFC 9110 §8.8.2.1 knows it, would tell the
+    /// date of another edition, and another one each second: until its own has come there is none, and the tag alone says
+    /// what it is.
+    fn dated(&self, mut head: HeaderMap, now: Timestamp) -> HeaderMap {
+        if now < self.at {
+            head.remove(LAST_MODIFIED);
+        }
+        head
     }
 
     fn size(&self) -> usize {
@@ -85,6 +102,7 @@ pub struct Publisher {
     refresher: Refresher,
     clock: Clock,
     editions: Cache<Key, Arc<Published>>,
+    latest: Latest,
     renderers: Arc<Semaphore>,
 }
 
@@ -95,7 +113,14 @@ impl Publisher {
             .max_capacity(budget)
             .weigher(|_, published: &Arc<Published>| u32::try_from(published.size()).unwrap_or(u32::MAX))
             .build();
-        Self { store, refresher, clock, editions, renderers: Arc::new(Semaphore::new(RENDERERS)) }
+        Self {
+            store,
+            refresher,
+            clock,
+            editions,
+            latest: Latest::default(),
+            renderers: Arc::new(Semaphore::new(RENDERERS)),
+        }
     }
 
     /// The current edition of `served`. Never waits for an upstream.
@@ -139,13 +164,21 @@ impl Publisher {
             [upstream] if served.is_plain => served.plain_key(&upstream.digest()?),
             _ => served.ingredients(self.clock.now())?.key(served),
         };
-        self.editions.get(&key).await
+        let published = self.editions.get(&key).await?;
+        if published.latest.is(published.at) {
+            return Some(published);
+        }
+        // Settings that were changed back lead to what was published before another. By its old date, a phone that has
+        // the other would keep it: it is published anew.
+        self.editions.invalidate(&key).await;
+        None
     }
 
     async fn render(&self, served: &Served, key: Key) -> Result<Arc<Published>, Unrendered> {
         let _place = self.renderers.acquire().await.expect("the semaphore is never closed");
         let (store, clock, whole) = (Arc::clone(&self.store), self.clock, served.clone());
-        let rendered = tokio::task::spawn_blocking(move || render(&store, &whole, key, clock)).await;
+        let latest = self.latest.of(&served.feed.id);
+        let rendered = tokio::task::spawn_blocking(move || render(&store, &whole, key, clock, latest)).await;
         let rendered = rendered.unwrap_or_else(|ended| Err(Unrendered::broken(None, ended)));
         if let Err(Unrendered::Broken { blamed, cause }) = &rendered {
             error!(feed = %served.feed.id, error = %cause, "a copy for feed `{}` cannot be read; it is fetched again", served.feed.id);

@@ -47,19 +47,19 @@ pub(super) struct Age {
     pub(super) ttl: i64,
 }
 
-/// 200 with `body`, which is the edition in `coding`.
-pub(super) fn found(published: &Published, coding: Coding, body: Bytes, age: Age) -> Answer {
+/// 200 with `body`, which is the edition in `coding`, sent `now`.
+pub(super) fn found(published: &Published, coding: Coding, body: Bytes, age: Age, now: Timestamp) -> Answer {
     let mut answer = Response::new(Full::new(body));
-    *answer.headers_mut() = published.found(coding);
+    *answer.headers_mut() = published.found(coding, now);
     answer.headers_mut().insert(CACHE_STATUS, age.cache_status());
     answer
 }
 
-/// 304 for who would have got `coding`.
-pub(super) fn not_modified(published: &Published, coding: Coding, age: Age) -> Answer {
+/// 304, sent `now`, for who would have got `coding`.
+pub(super) fn not_modified(published: &Published, coding: Coding, age: Age, now: Timestamp) -> Answer {
     let mut answer = Response::new(Full::default());
     *answer.status_mut() = StatusCode::NOT_MODIFIED;
-    *answer.headers_mut() = published.not_modified(coding);
+    *answer.headers_mut() = published.not_modified(coding, now);
     answer.headers_mut().insert(CACHE_STATUS, age.cache_status());
     answer
 }

@@ -167,6 +167,8 @@ impl Front {
         };
         let limits = self.limits.load();
         let device = match directory.catalog.find(token, self.clock.now().as_secs()) {
+            // It was counted before it waited.
+            Found::Feed(device, _) if waits_since.is_some() => Ok(device),
             // By its token: many phones share a carrier's address, and none may lock the others out.
             Found::Feed(device, name) => limits.token(name).map(|()| device),
             Found::Revoked => {
@@ -245,10 +247,10 @@ impl Front {
         let margin = conditional::Margin { behind: options.since_margin(), ahead: options.since_margin };
         let not_modified = conditional::is_current(headers, edition, published.at, now, margin);
         let mut answer = if not_modified {
-            answer::not_modified(&published, coding, age)
+            answer::not_modified(&published, coding, age, now)
         } else {
             match self.publisher.body(&published, coding).await {
-                Ok(body) => answer::found(&published, coding, body, age),
+                Ok(body) => answer::found(&published, coding, body, age, now),
                 Err(_) => return self.no_copy(served, RETRY_WITHOUT_COPY),
             }
         };

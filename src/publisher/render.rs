@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tracing::warn;
 
 use super::Published;
+use super::latest::Date;
 use super::served::{Ingredient, Ingredients, Key, Served};
 use crate::clock::Clock;
 use crate::feed::{Circumstances, Copy, Edition};
@@ -48,7 +49,13 @@ pub(super) enum RenderError {
 /// Two of one feed may be made at the same time, from copies before and after a change, and either may be ready first.
 /// The one of older copies must never be published after the other: a client would be told a later date for it. So each
 /// looks what was published last before it looks at the copies, and is published only if that is still so.
-pub(super) fn render(store: &Store, served: &Served, key: Key, clock: Clock) -> Result<Published, Unrendered> {
+pub(super) fn render(
+    store: &Store,
+    served: &Served,
+    key: Key,
+    clock: Clock,
+    latest: Arc<Date>,
+) -> Result<Published, Unrendered> {
     let (feed, now) = (&served.feed, clock.now());
     let before = store.publication(&feed.id);
     let ingredients = served.ingredients(now).ok_or(Unrendered::NoCopy)?;
@@ -76,7 +83,7 @@ pub(super) fn render(store: &Store, served: &Served, key: Key, clock: Clock) -> 
             now
         }
     };
-    Ok(Published::new(feed, edition, published.tally, at, now))
+    Ok(Published::new(feed, edition, published.tally, at, latest))
 }
 
 /// A source's name, what is known of its copy, and the text.

@@ -8,6 +8,7 @@ mod clients;
 mod command_line;
 mod connections;
 mod contract;
+mod dates;
 mod doctor;
 mod egress;
 mod harness;

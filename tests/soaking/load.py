@@ -135,10 +135,10 @@ class Load:
                 feed.wrong(f"status {status}", head.decode("latin-1")[:200])
             return
         tag, date = TAG.search(head), DATE.search(head)
-        if not tag or not date:
+        if not tag:
             feed.wrong("no validator", head.decode("latin-1"))
             return
-        tag, date = tag[1].decode(), seconds(date[1])
+        tag, date = tag[1].decode(), date and seconds(date[1])
         feed.dated(tag, date, asked.date)
         if status == 304:
             if asked.tag is None or edition_of(asked.tag) != edition_of(tag):

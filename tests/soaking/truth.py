@@ -6,6 +6,7 @@ of which source it is, and whether it is whole. An account of how many events a 
 
 import collections
 import hashlib
+import math
 import re
 import zlib
 
@@ -77,6 +78,7 @@ class Feed:
         self.tags = {}       # (coding, digest of the bytes) -> tag
         self.versions = {}   # what the tags of one edition begin with -> versions of the sources
         self.dates = {}      # the same -> Last-Modified
+        self.dated_by = {}   # the other way round
         self.latest = {}     # coding -> tag of the latest answer
 
     @property
@@ -146,11 +148,19 @@ class Feed:
         return None if found or max(versions) < 0 else tuple(versions)
 
     def dated(self, tag, date, earlier):
-        """An answer with `Last-Modified`. `earlier` is the latest that had been seen when it was asked for."""
+        """An answer with `Last-Modified`, or without if that has not come. `earlier` is the latest that had been seen when
+        it was asked for."""
+        edition = edition_of(tag)
+        if date is None:
+            if self.dates.get(edition, math.inf) <= earlier:
+                self.wrong("date withheld that has come", f"{tag}: {self.dates[edition]}, {earlier} had been seen")
+            return
         if date < earlier:
             self.wrong("Last-Modified went back", f"{tag}: {date} after {earlier}")
-        if self.dates.setdefault(edition_of(tag), date) != date:
-            self.wrong("edition with two dates", f"{tag}: {date} and {self.dates[edition_of(tag)]}")
+        if self.dates.setdefault(edition, date) != date:
+            self.wrong("edition with two dates", f"{tag}: {date} and {self.dates[edition]}")
+        if self.dated_by.setdefault(date, edition) != edition:
+            self.wrong("date of two editions", f"{date}: {tag} and {self.dated_by[date]}")
         self.date = max(self.date, date)
 
 

@@ -39,7 +39,8 @@ class Upstreams:
         self.port = self.server.sockets[0].getsockname()[1]
 
     async def connection(self, reader, writer):
-        with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+        # Cancelled at the end of it all, and asyncio of Python 3.11 prints a page for each that says so.
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, asyncio.CancelledError):
             while True:
                 asked = await reader.readuntil(b"\r\n\r\n")
                 found = ASKED.match(asked)
