@@ -170,8 +170,8 @@ struct Place {
     /// The settings file [default: calferry.toml or /etc/calferry/calferry.toml, if there is one].
     #[arg(long, short)]
     config: Option<PathBuf>,
-    /// Where the key and the copies are kept [default: $STATE_DIRECTORY, else calferry in
-    /// $XDG_STATE_HOME or ~/.local/state].
+    /// Where the key and the copies are kept [default: `$STATE_DIRECTORY`, else calferry in
+    /// `$XDG_STATE_HOME` or ~/.local/state].
     #[arg(long)]
     state_dir: Option<PathBuf>,
 }
@@ -186,7 +186,7 @@ struct Serve {
     /// Where to listen for subscribers.
     #[arg(long)]
     listen: Option<SocketAddr>,
-    /// Where to serve the status page and metrics: on this machine, unless the settings have an admin_password.
+    /// Where to serve the status page and metrics: on this machine, unless the settings have an `admin_password`.
     #[arg(long)]
     admin_listen: Option<SocketAddr>,
     /// What shown URLs start with, such as <https://cal.example.com>.
