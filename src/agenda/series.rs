@@ -185,7 +185,7 @@ impl<'a, 'text> Expansion<'a, 'text> {
         reach: Duration,
         early: Duration,
     ) -> Option<(NaiveDateTime, NaiveDateTime)> {
-        let there = |local| time.from_clocks(local, self.window.zone);
+        let there = |local| time.on_own_clocks(local, self.window.zone);
         let day = Duration::days(1);
         let from = there(self.window.from())?.checked_sub_signed(reach + day)?;
         Some((from, there(self.window.to())?.checked_add_signed(early + day)?))

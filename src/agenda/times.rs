@@ -42,7 +42,7 @@ impl<'a> Time<'a> {
     }
 
     /// What its own clocks show when those of `zone` show `local`.
-    pub(super) fn from_clocks(&self, local: NaiveDateTime, zone: Tz) -> Option<NaiveDateTime> {
+    pub(super) fn on_own_clocks(&self, local: NaiveDateTime, zone: Tz) -> Option<NaiveDateTime> {
         match &self.clocks {
             None => Some(local),
             Some(own) => own.to_local(Zone::Iana(zone).to_utc(local)?),

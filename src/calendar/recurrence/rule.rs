@@ -82,12 +82,11 @@ impl Rule {
             return Err(NotUnderstood);
         }
         let day = start.local.date();
-        let course = match Cycle::of(day, frequency, interval, &by, week_start) {
-            Some(cycle) => Course::CountedOff(cycle),
-            None => {
-                let read = parts.iter().filter(|(name, _)| *name != "UNTIL");
-                Course::Read(read.map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(";"))
-            }
+        let course = if let Some(cycle) = Cycle::of(day, frequency, interval, &by, week_start) {
+            Course::CountedOff(cycle)
+        } else {
+            let read = parts.iter().filter(|(name, _)| *name != "UNTIL");
+            Course::Read(read.map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(";"))
         };
         let mut rule = Self { course, frequency, interval, count, until, gap: None };
         rule.gap = rule.gap(&by, day);
