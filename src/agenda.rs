@@ -117,7 +117,8 @@ impl Heading {
     /// Reads what the calendar `text` says of itself, without a look at its events.
     pub fn read(text: &[u8]) -> Self {
         // Its own properties come first (RFC 5545 §3.6), so nothing behind them is read.
-        let head = memchr::memmem::find(text, b"\nBEGIN:V").and_then(|end| text.get(..=end)).unwrap_or(text);
+        let end = [&b"\nBEGIN:V"[..], b"\nEND:V"].into_iter().find_map(|end| memchr::memmem::find(text, end));
+        let head = end.and_then(|end| text.get(..=end)).unwrap_or(text);
         let head = [head, b"END:VCALENDAR\r\n"].concat();
         let Ok(calendar) = Calendar::scan(&head, &Limits::default()) else { return Self::default() };
         let value = |property| {
@@ -145,22 +146,28 @@ impl Agenda {
         let mut expansion = Expansion::new(&zones, window);
         expansion.run(&calendar);
         let Expansion { mut found, unfollowed, .. } = expansion;
+        let count = found.len();
         // What takes whole days comes before what has a time on that day.
-        found.sort_by_key(|one| {
+        let order = |one: &Found<'_, '_>| {
             (one.start.max(window.from()), !one.all_day, one.start, one.end, one.entry.span().start)
-        });
+        };
+        if bounds.instances < count {
+            found.select_nth_unstable_by_key(bounds.instances, order);
+            found.truncate(bounds.instances);
+        }
+        found.sort_by_key(order);
         let mut agenda = Self { window, instances: Vec::new(), more: 0, unfollowed };
         let mut room = bounds.text;
         for one in &found {
             let instance = one.shown(bounds.notes);
             let size = instance.text_size();
-            if agenda.instances.len() >= bounds.instances || size > room {
+            if size > room {
                 break;
             }
             room -= size;
             agenda.instances.push(instance);
         }
-        agenda.more = found.len() - agenda.instances.len();
+        agenda.more = count - agenda.instances.len();
         Ok(agenda)
     }
 }

@@ -118,7 +118,7 @@ enum Command {
     /// List what a feed's rules make of every event.
     Preview {
         #[command(flatten)]
-        shown: preview::Shown,
+        look: copies::Look,
         /// Show the lines that change, too.
         #[arg(long)]
         diff: bool,
@@ -126,7 +126,7 @@ enum Command {
     /// Tell rule by rule what becomes of one event.
     Explain {
         #[command(flatten)]
-        shown: preview::Shown,
+        look: copies::Look,
         /// The event's UID.
         uid: String,
     },
@@ -242,8 +242,8 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Device(change) => device::change(&change),
         Command::Fetch { source, allow_private, place } => run_async(fetch::fetch(&source, allow_private, &place)),
         Command::Publish { files } => run_async(fetch::publish_files(&files)),
-        Command::Preview { shown, diff } => run_async(preview::preview(&shown, diff)),
-        Command::Explain { uid, shown } => run_async(preview::explain(&shown, &uid)),
+        Command::Preview { look, diff } => run_async(preview::preview(&look, diff)),
+        Command::Explain { uid, look } => run_async(preview::explain(&look, &uid)),
         Command::Agenda(asked) => run_async(async move { agenda::agenda(&asked).await }),
         Command::Accept { source, place } => show::accept(&place, &source),
         Command::AdminPassword => password::admin_password(),

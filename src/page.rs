@@ -42,6 +42,8 @@ const DAYS: u16 = 14;
 const BOUNDS: Bounds = Bounds { instances: 200, text: 36 << 10, notes: 2_000 };
 /// Agendas that are kept. Each takes some 50 KiB at most.
 const KEPT: u64 = 256;
+/// Bytes at the beginning of a calendar in which it says what it is.
+const HEADING: usize = 64 << 10;
 /// Agendas made at once.
 const MAKERS: usize = 2;
 
@@ -122,33 +124,27 @@ impl Pages {
 
     async fn shown(&self, published: &Arc<Published>, visit: &Visit, now: Timestamp) -> Shown {
         let edition = published.edition.digest();
-        let heading = self.headings.try_get_with(edition, self.heading(published)).await.unwrap_or_default();
+        let heading = self.headings.get_with(edition, async { heading(published) }).await;
         let clocks = clocks(visit, heading.zone, now);
         let window = Window { first: clocks.local(now).date(), days: DAYS, zone: clocks.zone };
         let agenda = self.agendas.try_get_with(Key { edition, window }, self.agenda(published, window)).await;
         Shown { heading, agenda: agenda.ok(), clocks }
     }
 
-    async fn heading(&self, published: &Arc<Published>) -> Result<Arc<Heading>, ()> {
-        self.of_text(published, |text| Some(Heading::read(text))).await
-    }
-
+    /// What takes place in `window`, read away from the threads that serve others.
     async fn agenda(&self, published: &Arc<Published>, window: Window) -> Result<Arc<Agenda>, ()> {
-        self.of_text(published, move |text| Agenda::read(text, window, BOUNDS).ok()).await
-    }
-
-    /// What `read` makes of an edition's text, away from the threads that serve others.
-    async fn of_text<T: Send + Sync + 'static>(
-        &self,
-        published: &Arc<Published>,
-        read: impl FnOnce(&[u8]) -> Option<T> + Send + 'static,
-    ) -> Result<Arc<T>, ()> {
         let _place = self.makers.acquire().await.expect("the semaphore is never closed");
         let text = self.publisher.body(published, Coding::Identity).await.map_err(|_| ())?;
-        let made = tokio::task::spawn_blocking(move || read(&text)).await;
+        let made = tokio::task::spawn_blocking(move || Agenda::read(&text, window, BOUNDS).ok()).await;
         let made = made.inspect_err(|error| warn!(%error, "an edition cannot be shown as a page"));
         made.ok().flatten().map(Arc::new).ok_or(())
     }
+}
+
+/// What the calendar says of itself; nothing where it cannot be read, as its agenda cannot be then.
+fn heading(published: &Published) -> Arc<Heading> {
+    let beginning = published.edition.beginning(HEADING).unwrap_or_default();
+    Arc::new(Heading::read(&beginning))
 }
 
 /// The clocks that `visit` wants, else the calendar's own, else UTC.

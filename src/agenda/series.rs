@@ -9,7 +9,7 @@ use std::collections::{HashMap, HashSet};
 
 use chrono::{Duration, NaiveDateTime};
 
-use super::times::{Time, from_clocks};
+use super::times::Time;
 use super::{Found, Window};
 use crate::calendar::{Calendar, ContentLine, Entry, Moment, Patience, Property, Recurrence, Zones, local_to};
 
@@ -46,13 +46,12 @@ impl<'a, 'text> Expansion<'a, 'text> {
         let mut overrides = overrides(calendar);
         let mut with_master = HashSet::new();
         for entry in calendar.entry_list().filter(|entry| entry.is_event() && !is_override(entry)) {
-            let recurs = has(&entry, Property::Rrule) || has(&entry, Property::Rdate);
-            if !recurs && self.is_plainly_outside(&entry) && overrides.is_empty() {
-                continue;
-            }
             let uid = if overrides.is_empty() { Cow::Borrowed(&b""[..]) } else { entry.uid().unwrap_or_default() };
             let own = overrides.get(&uid).map(Vec::as_slice).unwrap_or_default();
-            if recurs || !own.is_empty() {
+            if own.is_empty() && self.is_plainly_outside(&entry) {
+                continue;
+            }
+            if has(&entry, Property::Rrule) || has(&entry, Property::Rdate) || !own.is_empty() {
                 self.series(&entry, own);
             } else if !excludes_itself(&entry, self.zones) {
                 self.single(entry);
@@ -68,29 +67,34 @@ impl<'a, 'text> Expansion<'a, 'text> {
         }
     }
 
-    /// What the bare dates tell of an event that does not recur: of most events that is enough.
+    /// What the bare dates tell of an event or a series without changed instances: of most that is enough.
     fn is_plainly_outside(&self, entry: &Entry<'_, '_>) -> bool {
-        let day = |property| Some(Moment::parse(entry.value(property)?.get(..8)?, None)?.local);
+        if has(entry, Property::Rdate) {
+            return false;
+        }
         let margin = Duration::days(2);
-        let Some(start) = day(Property::Dtstart) else { return true };
+        let Some(start) = day(entry, Property::Dtstart) else { return true };
         if start > self.window.to() + margin {
             return true;
         }
-        let end = match day(Property::Dtend) {
+        let end = match day(entry, Property::Dtend) {
             None if has(entry, Property::Duration) => return false,
             end => end.unwrap_or(start).max(start),
         };
-        end < self.window.from() - margin
+        let last_start = if has(entry, Property::Rrule) { last_day(entry) } else { Some(start) };
+        let last = last_start.and_then(|last| last.checked_add_signed(end - start));
+        last.is_some_and(|last| last.max(end) < self.window.from() - margin)
     }
 
     fn single(&mut self, entry: Entry<'a, 'text>) {
         if let Some(time) = Time::of(&entry, self.zones) {
-            self.add(entry, &time);
+            self.add(entry, &time, time.start.local);
         }
     }
 
-    fn add(&mut self, entry: Entry<'a, 'text>, time: &Time) {
-        let Some((start, end)) = time.shown(self.zones, self.window.zone) else { return };
+    /// Takes in what starts at `local` on the clocks of `time`, if it is in the window.
+    fn add(&mut self, entry: Entry<'a, 'text>, time: &Time<'_>, local: NaiveDateTime) {
+        let Some((start, end)) = time.shown(local, self.window.zone) else { return };
         if self.window.overlaps(start, end) {
             self.found.push(Found { entry, start, end, all_day: time.start.is_date() });
         }
@@ -131,8 +135,8 @@ impl<'a, 'text> Expansion<'a, 'text> {
             Ok(starts) => {
                 for at in starts {
                     match later.iter().rfind(|(id, ..)| *id <= at) {
-                        Some((_, shift, entry, time)) => self.add(*entry, &time.at(at + *shift)),
-                        None => self.add(*master, &time.at(at)),
+                        Some((_, shift, entry, time)) => self.add(*entry, time, at + *shift),
+                        None => self.add(*master, &time, at),
                     }
                 }
             }
@@ -161,12 +165,12 @@ impl<'a, 'text> Expansion<'a, 'text> {
     fn stand_alone(
         &mut self,
         master: &Entry<'a, 'text>,
-        time: &Time,
+        time: &Time<'_>,
         overrides: &[(NaiveDateTime, Override<'a, 'text>)],
     ) {
         let replaced = overrides.iter().any(|(at, _)| *at == time.start.local);
         if !replaced && !excludes_itself(master, self.zones) {
-            self.add(*master, time);
+            self.add(*master, time, time.start.local);
         }
         for (_, one) in overrides {
             self.single(one.entry);
@@ -175,12 +179,30 @@ impl<'a, 'text> Expansion<'a, 'text> {
 
     /// The window on the clocks of `time`, long enough for what began before it. A day more on each side is for what the
     /// clocks of two zones can differ by.
-    fn on_clocks_of(&self, time: &Time, reach: Duration, early: Duration) -> Option<(NaiveDateTime, NaiveDateTime)> {
-        let there = |local| from_clocks(local, self.window.zone, &time.start, self.zones);
+    fn on_clocks_of(
+        &self,
+        time: &Time<'_>,
+        reach: Duration,
+        early: Duration,
+    ) -> Option<(NaiveDateTime, NaiveDateTime)> {
+        let there = |local| time.on_own_clocks(local, self.window.zone);
         let day = Duration::days(1);
         let from = there(self.window.from())?.checked_sub_signed(reach + day)?;
         Some((from, there(self.window.to())?.checked_add_signed(early + day)?))
     }
+}
+
+/// The day that `property` says, whatever its zone.
+fn day(entry: &Entry<'_, '_>, property: Property) -> Option<NaiveDateTime> {
+    Some(Moment::parse(entry.value(property)?.get(..8)?, None)?.local)
+}
+
+/// The last day of a series whose rule says it.
+fn last_day(entry: &Entry<'_, '_>) -> Option<NaiveDateTime> {
+    let rule = entry.value(Property::Rrule)?;
+    let until = memchr::memmem::find(&rule, b"UNTIL=").and_then(|at| rule.get(at + 6..at + 14))?;
+    // Of two rules the other may go on.
+    if entry.all(Property::Rrule).count() > 1 { None } else { Some(Moment::parse(until, None)?.local) }
 }
 
 fn has(entry: &Entry<'_, '_>, property: Property) -> bool {

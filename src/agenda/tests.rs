@@ -33,6 +33,7 @@ fn a_calendar_says_what_it_is() {
     let expected =
         Heading { name: Some("Work, mine".into()), zone: Some(Tz::Asia__Shanghai), colour: Some("#0b8043".into()) };
     assert_eq!(heading, expected);
+    assert_eq!(Heading::read(&calendar(&[])), expected);
     let hostile =
         b"BEGIN:VCALENDAR\r\nX-APPLE-CALENDAR-COLOR:red\" onload=\"x\r\nX-WR-TIMEZONE:<b>\r\nEND:VCALENDAR\r\n";
     assert_eq!(Heading::read(hostile), Heading::default());

@@ -9,61 +9,44 @@ use crate::calendar::{ContentLine, Entry, Form, Moment, Property, Zone, Zones, l
 
 /// When something starts on its own clocks, and how long that is from there.
 #[derive(Debug, Clone)]
-pub(super) struct Time {
+pub(super) struct Time<'a> {
     pub(super) start: Moment<'static>,
     pub(super) length: Duration,
+    /// Its own clocks. None for what is the same on all: whole days, times of a zone that nobody knows, and floating times
+    /// of a calendar that has no zone of its own.
+    clocks: Option<Cow<'a, Zone>>,
 }
 
-impl Time {
+impl<'a> Time<'a> {
     /// The time of `entry`; `None` if it does not say when it starts.
-    pub(super) fn of(entry: &Entry<'_, '_>, zones: &Zones) -> Option<Self> {
+    pub(super) fn of(entry: &Entry<'_, '_>, zones: &'a Zones) -> Option<Self> {
         let start = Moment::of(&entry.content(Property::Dtstart)?)?;
         let length = length(entry, &start, zones).max(Duration::zero());
-        Some(Self { start, length })
+        let clocks = match &start.form {
+            Form::Date => None,
+            Form::Floating => zones.calendar().map(|own| Cow::Owned(Zone::Iana(own))),
+            Form::Utc => Some(Cow::Owned(Zone::Iana(Tz::UTC))),
+            Form::Zoned(tzid) => zones.find(tzid),
+        };
+        Some(Self { start, length, clocks })
     }
 
-    /// The same, starting at `local` on the same clocks.
-    pub(super) fn at(&self, local: NaiveDateTime) -> Self {
-        Self { start: Moment { local, form: self.start.form.clone() }, length: self.length }
-    }
-
-    /// From when to when it is on the clocks of `zone`.
-    pub(super) fn shown(&self, zones: &Zones, zone: Tz) -> Option<(NaiveDateTime, NaiveDateTime)> {
-        let end = Moment { local: self.start.local.checked_add_signed(self.length)?, form: self.start.form.clone() };
-        let start = on_clocks(&self.start, zones, zone)?;
-        Some((start, on_clocks(&end, zones, zone)?.max(start)))
-    }
-}
-
-/// What the clocks of `zone` show at `moment`. Whole days are the same everywhere, and so are times of a zone that nobody
-/// knows, and floating times of a calendar that has no zone of its own.
-fn on_clocks(moment: &Moment<'_>, zones: &Zones, zone: Tz) -> Option<NaiveDateTime> {
-    let utc = match &moment.form {
-        Form::Date => return Some(moment.local),
-        Form::Floating => match zones.calendar() {
-            Some(own) => Zone::Iana(own).to_utc(moment.local)?,
-            None => return Some(moment.local),
-        },
-        Form::Utc => moment.local,
-        Form::Zoned(tzid) => match zones.find(tzid) {
-            Some(known) => known.to_utc(moment.local)?,
-            None => return Some(moment.local),
-        },
-    };
-    Zone::Iana(zone).to_local(utc)
-}
-
-/// What `start`'s clocks show when those of `zone` show `local`.
-pub(super) fn from_clocks(local: NaiveDateTime, zone: Tz, start: &Moment<'_>, zones: &Zones) -> Option<NaiveDateTime> {
-    let there = Moment { local, form: Form::Zoned(Cow::Borrowed(zone.name())) };
-    match &start.form {
-        Form::Date => Some(local),
-        Form::Floating => match zones.calendar() {
-            Some(own) => Zone::Iana(own).to_local(Zone::Iana(zone).to_utc(local)?),
+    /// From when to when it is on the clocks of `zone` if it starts at `local` on its own.
+    pub(super) fn shown(&self, local: NaiveDateTime, zone: Tz) -> Option<(NaiveDateTime, NaiveDateTime)> {
+        let there = |local| match &self.clocks {
             None => Some(local),
-        },
-        Form::Zoned(tzid) if zones.find(tzid).is_none() => Some(local),
-        _ => local_to(start, &there, zones),
+            Some(own) => Zone::Iana(zone).to_local(own.to_utc(local)?),
+        };
+        let start = there(local)?;
+        Some((start, there(local.checked_add_signed(self.length)?)?.max(start)))
+    }
+
+    /// What its own clocks show when those of `zone` show `local`.
+    pub(super) fn on_own_clocks(&self, local: NaiveDateTime, zone: Tz) -> Option<NaiveDateTime> {
+        match &self.clocks {
+            None => Some(local),
+            Some(own) => own.to_local(Zone::Iana(zone).to_utc(local)?),
+        }
     }
 }
 

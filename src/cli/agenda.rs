@@ -1,7 +1,6 @@
 //! `calferry agenda`: what of a feed takes place on the days ahead.
 
 use std::fmt::Write as _;
-use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::{Context, anyhow};
@@ -9,8 +8,7 @@ use chrono::NaiveDate;
 use chrono_tz::Tz;
 use serde::Serialize;
 
-use super::Place;
-use super::copies::{OwnCopy, circumstances, find, gather};
+use super::copies::{Look, OwnCopy, circumstances};
 use crate::agenda::{Agenda as Found, Bounds, Heading, Instance, Window};
 use crate::calendar::{Zone, iana};
 use crate::clock::Clock;
@@ -18,8 +16,8 @@ use crate::clock::Clock;
 /// What to show.
 #[derive(Debug, Clone, clap::Args)]
 pub(super) struct Agenda {
-    /// The feed.
-    feed: String,
+    #[command(flatten)]
+    look: Look,
     /// The first day, such as 2026-11-24 [default: today].
     #[arg(long, value_name = "DAY")]
     from: Option<NaiveDate>,
@@ -29,14 +27,6 @@ pub(super) struct Agenda {
     /// The time zone whose clocks are shown, such as Asia/Shanghai [default: the calendar's own, or UTC].
     #[arg(long, value_name = "ZONE")]
     tz: Option<String>,
-    /// Look at this calendar file in the place of the stored copies; NAME=FILE for one source of several.
-    #[arg(long, value_name = "FILE")]
-    source_file: Vec<String>,
-    /// As JSON.
-    #[arg(long)]
-    json: bool,
-    #[command(flatten)]
-    place: Place,
 }
 
 #[derive(Debug, Serialize)]
@@ -78,9 +68,8 @@ impl<'a> From<&'a Instance> for Item<'a> {
 
 /// Lists what takes place, as the feed's subscribers see it.
 pub(super) async fn agenda(asked: &Agenda) -> anyhow::Result<ExitCode> {
-    let settings = asked.place.settings()?;
-    let feed = find(&settings, &asked.feed)?;
-    let texts = gather(&settings, feed, &asked.source_file).await?;
+    let settings = asked.look.settings()?;
+    let (feed, texts) = asked.look.feed(&settings).await?;
     let copies: Vec<_> = texts.iter().map(OwnCopy::lend).collect();
     let published = feed.recipe.publish(&copies, &circumstances(&settings, None)?)?;
     let named = |name: &String| iana(name).ok_or_else(|| anyhow!("--tz {name:?}: no such time zone"));
@@ -97,9 +86,7 @@ pub(super) async fn agenda(asked: &Agenda) -> anyhow::Result<ExitCode> {
         unfollowed: found.unfollowed,
         list: found.instances.iter().map(Item::from).collect(),
     };
-    let out = if asked.json { serde_json::to_string_pretty(&shown)? + "\n" } else { words(&found) };
-    std::io::stdout().lock().write_all(out.as_bytes())?;
-    Ok(ExitCode::SUCCESS)
+    asked.look.print(&shown, |_| words(&found))
 }
 
 fn words(agenda: &Found) -> String {

@@ -1,11 +1,14 @@
 //! The copies that a feed is made of, for commands that look at one: from files, from the store, or fetched now.
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use anyhow::{Context, anyhow, bail};
 use chrono::NaiveDate;
+use serde::Serialize;
 
+use super::Place;
 use super::fetch::client;
 use crate::app::{load_key, stored_name};
 use crate::calendar::{Calendar, Limits};
@@ -14,6 +17,41 @@ use crate::feed::{Circumstances, Copy, mended};
 use crate::refresh::fetch_once;
 use crate::settings::{Feed, Settings, Source};
 use crate::store::{Access, Store};
+
+/// A feed to look at, and how.
+#[derive(Debug, Clone, clap::Args)]
+pub(super) struct Look {
+    /// The feed.
+    feed: String,
+    /// Look at this calendar file in the place of the stored copies; NAME=FILE for one source of several.
+    #[arg(long, value_name = "FILE")]
+    source_file: Vec<String>,
+    /// As JSON.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    place: Place,
+}
+
+impl Look {
+    /// The settings of the feed.
+    pub(super) fn settings(&self) -> anyhow::Result<Settings> {
+        self.place.settings()
+    }
+
+    /// The feed, and the texts of its sources.
+    pub(super) async fn feed<'a>(&self, settings: &'a Settings) -> anyhow::Result<(&'a Feed, Vec<OwnCopy>)> {
+        let feed = find(settings, &self.feed)?;
+        Ok((feed, gather(settings, feed, &self.source_file).await?))
+    }
+
+    /// Prints what was found, as JSON or in words.
+    pub(super) fn print<T: Serialize>(&self, found: &T, words: impl FnOnce(&T) -> String) -> anyhow::Result<ExitCode> {
+        let out = if self.json { serde_json::to_string_pretty(found)? + "\n" } else { words(found) };
+        std::io::stdout().lock().write_all(out.as_bytes())?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
 
 /// The copy of one source.
 pub(super) struct OwnCopy {

@@ -1,32 +1,15 @@
 //! `calferry preview`: what a feed's rules make of its events. `calferry explain`: the same for one event, rule by rule.
 
 use std::fmt::Write as _;
-use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::ensure;
 use serde::Serialize;
 
-use super::Place;
-use super::copies::{OwnCopy, circumstances, find, gather};
+use super::copies::{Look, OwnCopy, circumstances};
 use crate::calendar::Property;
 use crate::feed::{Reason, Rules, Seen};
 use crate::settings::{Feed, Settings};
-
-/// What to show.
-#[derive(Debug, Clone, clap::Args)]
-pub(super) struct Shown {
-    /// The feed.
-    feed: String,
-    /// Look at this calendar file in the place of the stored copies; NAME=FILE for one source of several.
-    #[arg(long, value_name = "FILE")]
-    source_file: Vec<String>,
-    /// As JSON.
-    #[arg(long)]
-    json: bool,
-    #[command(flatten)]
-    place: Place,
-}
 
 #[derive(Debug, Serialize)]
 struct Preview {
@@ -65,10 +48,9 @@ struct Event {
 }
 
 /// Lists what the rules of a feed make of every event; with `diff`, the lines that change.
-pub(super) async fn preview(shown: &Shown, diff: bool) -> anyhow::Result<ExitCode> {
-    let settings = shown.place.settings()?;
-    let feed = find(&settings, &shown.feed)?;
-    let texts = gather(&settings, feed, &shown.source_file).await?;
+pub(super) async fn preview(look: &Look, diff: bool) -> anyhow::Result<ExitCode> {
+    let settings = look.settings()?;
+    let (feed, texts) = look.feed(&settings).await?;
     let mut list = Vec::new();
     let tally = watch(&settings, feed, &texts, |seen| list.push(event(seen, &feed.recipe.rules, diff)))?;
     // Series are settled behind all others; a reader wants the order of the source.
@@ -85,9 +67,7 @@ pub(super) async fn preview(shown: &Shown, diff: bool) -> anyhow::Result<ExitCod
         rules: names.zip(tally).map(|(rule, applied)| RuleTally { rule, applied }).collect(),
         list,
     };
-    let out = if shown.json { serde_json::to_string_pretty(&preview)? + "\n" } else { preview.words() };
-    std::io::stdout().lock().write_all(out.as_bytes())?;
-    Ok(ExitCode::SUCCESS)
+    look.print(&preview, Preview::words)
 }
 
 impl Preview {
@@ -138,10 +118,9 @@ struct Condition {
 }
 
 /// Tells for the event `uid`, master and changed instances, what each rule says of it.
-pub(super) async fn explain(shown: &Shown, uid: &str) -> anyhow::Result<ExitCode> {
-    let settings = shown.place.settings()?;
-    let feed = find(&settings, &shown.feed)?;
-    let texts = gather(&settings, feed, &shown.source_file).await?;
+pub(super) async fn explain(look: &Look, uid: &str) -> anyhow::Result<ExitCode> {
+    let settings = look.settings()?;
+    let (feed, texts) = look.feed(&settings).await?;
     let mut explanations = Vec::new();
     let rules = &feed.recipe.rules;
     watch(&settings, feed, &texts, |seen| {
@@ -155,13 +134,7 @@ pub(super) async fn explain(shown: &Shown, uid: &str) -> anyhow::Result<ExitCode
         feed.id,
         feed.id
     );
-    let out = if shown.json {
-        serde_json::to_string_pretty(&explanations)? + "\n"
-    } else {
-        explanations.iter().map(Explanation::words).collect()
-    };
-    std::io::stdout().lock().write_all(out.as_bytes())?;
-    Ok(ExitCode::SUCCESS)
+    look.print(&explanations, |explanations| explanations.iter().map(Explanation::words).collect())
 }
 
 impl Explanation {

@@ -1,6 +1,6 @@
 //! One published version of a feed, compressed once and ready to send.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use bytes::Bytes;
@@ -119,6 +119,18 @@ impl Edition {
         Ok(text)
     }
 
+    /// The text's first lines, `most` bytes of them at most, without the work that all of it takes.
+    ///
+    /// # Errors
+    /// Only if what was compressed cannot be decompressed.
+    pub fn beginning(&self, most: usize) -> std::io::Result<Vec<u8>> {
+        let [zstd, ..] = &self.bodies;
+        let mut text = Vec::new();
+        zstd::stream::Decoder::new(&**zstd)?.take(most as u64).read_to_end(&mut text)?;
+        text.truncate(memchr::memrchr(b'\n', &text).map_or(0, |end| end + 1));
+        Ok(text)
+    }
+
     /// Bytes of the body in `coding`.
     pub fn len(&self, coding: Coding) -> usize {
         let [zstd, brotli, gzip] = &self.bodies;
@@ -176,8 +188,6 @@ fn brotli(text: &[u8]) -> std::io::Result<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Read;
-
     use super::*;
 
     #[test]
@@ -193,6 +203,14 @@ mod tests {
         let unzstd = zstd::stream::decode_all(&edition.body(Coding::Zstd).unwrap()[..]).unwrap();
         assert_eq!([&gunzipped, &unbrotlied, &unzstd], [&text; 3]);
         assert_eq!(edition.body(Coding::Identity).unwrap(), text);
+    }
+
+    #[test]
+    fn a_beginning_has_whole_lines_only() {
+        let edition = Edition::new(b"BEGIN:VCALENDAR\r\nX-WR-CALNAME:Work\r\nEND:VCALENDAR\r\n").unwrap();
+        assert_eq!(edition.beginning(20).unwrap(), b"BEGIN:VCALENDAR\r\n");
+        assert_eq!(edition.beginning(1_000).unwrap(), edition.body(Coding::Identity).unwrap());
+        assert!(edition.beginning(10).unwrap().is_empty());
     }
 
     #[test]

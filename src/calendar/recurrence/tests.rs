@@ -1,11 +1,19 @@
 //! Instances where they are expected, and patience where it must end.
 
+use chrono::{Days, Duration, TimeZone};
+use icalendar::{RRuleSet, Tz, UnvalidatedRRule};
+use proptest::prelude::*;
+
 use super::super::{Calendar, Limits};
 use super::*;
 
 fn recurrence(rule: &str, more: &str) -> Result<Option<Recurrence>, NotUnderstood> {
+    recurrence_from("20240229", rule, more)
+}
+
+fn recurrence_from(day: &str, rule: &str, more: &str) -> Result<Option<Recurrence>, NotUnderstood> {
     let text = format!(
-        "BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nUID:a\r\nDTSTART:20240229T100000Z\r\nRRULE:{rule}\r\n{more}END:VEVENT\r\nEND:VCALENDAR\r\n"
+        "BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nUID:a\r\nDTSTART:{day}T100000Z\r\nRRULE:{rule}\r\n{more}END:VEVENT\r\nEND:VCALENDAR\r\n"
     );
     let calendar = Calendar::scan(text.as_bytes(), &Limits::default()).unwrap();
     let master = calendar.entry_list().next().unwrap();
@@ -53,6 +61,10 @@ fn what_cannot_be_followed_soundly_is_not_followed() {
         "FREQ=DAILY;BYDAY=日",
         "FREQ=MONTHLY;BYDAY=-1S\u{fffd}",
         "",
+        "FREQ=WEEKLY;FREQ=DAILY",
+        "FREQ=WEEKLY;WKST=X",
+        "FREQ=WEEKLY;COUNT=x",
+        "FREQ=WEEKLY;X-MOON=FULL",
         "FREQ=YEARLY;BYHOUR=1,2,3,4,5;BYMINUTE=0,10,20,30,40,50;BYSECOND=0,30",
     ] {
         assert_eq!(days(rule, "", "20260101", "20260201"), Err(NotUnderstood), "{rule}");
@@ -70,9 +82,46 @@ fn a_calendar_full_of_rules_that_lead_nowhere_ends_the_patience_with_it() {
     assert_eq!(never.occurs(from, to, &mut patience), Ok(false));
     assert_eq!(never.occurs(from, to, &mut patience), Ok(false));
     assert_eq!(never.occurs(from, to, &mut patience), Err(NotUnderstood));
-    let counted = recurrence("FREQ=DAILY;COUNT=15000", "").unwrap().unwrap();
+    let counted = recurrence("FREQ=DAILY;BYHOUR=10;COUNT=15000", "").unwrap().unwrap();
     let far = counted.start + Duration::days(14_000);
     let mut patience = Patience { instances: 20_000, ..Patience::default() };
     assert_eq!(counted.occurs(far, far + Duration::days(1), &mut patience), Ok(true));
     assert_eq!(counted.occurs(far, far + Duration::days(1), &mut patience), Err(NotUnderstood));
+}
+
+/// The instances on the days from `from` on, by the reader of rules, which makes them one after the other.
+fn read(day: NaiveDate, rule: &str, from: NaiveDateTime, to: NaiveDateTime) -> Vec<NaiveDateTime> {
+    let start = Tz::UTC.from_utc_datetime(&day.and_hms_opt(10, 0, 0).unwrap());
+    let rule = rule.parse::<UnvalidatedRRule>().unwrap().validate(start).unwrap();
+    let instances = RRuleSet::new(start).rrule(rule).into_iter().map(|at| at.naive_utc());
+    instances.skip_while(|at| *at < from).take_while(|at| *at < to).collect()
+}
+
+proptest! {
+    #[test]
+    fn what_is_counted_off_is_what_a_reader_of_rules_finds(
+        start in 0u64..400,
+        later in 0i64..1_500,
+        interval in 1u32..9,
+        weekdays in proptest::sample::subsequence(vec!["MO", "TU", "WE", "TH", "FR", "SA", "SU"], 0..=7).prop_shuffle(),
+        daily in proptest::bool::weighted(0.2),
+        week_start in proptest::option::of(proptest::sample::select(vec!["MO", "WE", "SU"])),
+        count in proptest::option::of(1u32..300),
+    ) {
+        let start = NaiveDate::from_ymd_opt(2023, 11, 20).unwrap() + Days::new(start);
+        let mut rule = format!("FREQ={};INTERVAL={interval}", if daily { "DAILY" } else { "WEEKLY" });
+        if !daily && !weekdays.is_empty() {
+            rule += &format!(";BYDAY={}", weekdays.join(","));
+        }
+        rule.extend(week_start.map(|day| format!(";WKST={day}")));
+        rule.extend(count.map(|count| format!(";COUNT={count}")));
+        let series = recurrence_from(&start.format("%Y%m%d").to_string(), &rule, "").unwrap().unwrap();
+        let from = series.start + Duration::days(later - 20) + Duration::hours(1);
+        let to = from + Duration::days(40);
+        let mut found = series.starts(from, to, &mut Patience::default()).unwrap();
+        let expected = read(start, &rule, from, to);
+        // The series' own start is an instance even where the rule has none.
+        found.retain(|at| *at != series.start || expected.contains(at));
+        prop_assert_eq!(found, expected, "{} from {}", rule, start);
+    }
 }
