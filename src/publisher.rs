@@ -16,12 +16,13 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http::header::LAST_MODIFIED;
 use moka::future::Cache;
+use rustc_hash::FxBuildHasher;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tracing::error;
 
 use self::head::Heads;
-pub use self::head::protect;
+pub use self::head::{CACHE_STATUS, protect};
 use self::latest::{Date, Latest};
 use self::render::{Unrendered, render};
 use self::served::Key;
@@ -101,7 +102,8 @@ pub struct Publisher {
     store: Arc<Store>,
     refresher: Refresher,
     clock: Clock,
-    editions: Cache<Key, Arc<Published>>,
+    // Keys are halves of digests, which spread by themselves.
+    editions: Cache<Key, Arc<Published>, FxBuildHasher>,
     latest: Latest,
     renderers: Arc<Semaphore>,
 }
@@ -112,7 +114,7 @@ impl Publisher {
         let editions = Cache::builder()
             .max_capacity(budget)
             .weigher(|_, published: &Arc<Published>| u32::try_from(published.size()).unwrap_or(u32::MAX))
-            .build();
+            .build_with_hasher(FxBuildHasher);
         Self {
             store,
             refresher,

@@ -4,6 +4,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use rustc_hash::FxBuildHasher;
+
 use super::publish::Recipe;
 use super::token::Token;
 
@@ -37,7 +39,8 @@ pub enum Found<'a, T> {
 #[derive(Debug)]
 pub struct Catalog<T> {
     lookup_key: [u8; 32],
-    tokens: HashMap<TokenName, Lead<T>>,
+    // Names are halves of keyed digests, which spread by themselves.
+    tokens: HashMap<TokenName, Lead<T>, FxBuildHasher>,
 }
 
 /// Where a token leads.
@@ -55,7 +58,7 @@ impl<T> Catalog<T> {
     /// An empty catalog. `lookup_key` keeps the table's order, and so the time of a look-up, from saying anything
     /// about the tokens in it.
     pub fn new(lookup_key: [u8; 32]) -> Self {
-        Self { lookup_key, tokens: HashMap::new() }
+        Self { lookup_key, tokens: HashMap::default() }
     }
 
     /// Lets `token` lead to `feed`.

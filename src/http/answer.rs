@@ -1,20 +1,20 @@
 //! What goes out, header by header.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use arc_swap::ArcSwap;
 use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, DATE, RETRY_AFTER};
-use http::{HeaderName, HeaderValue, Response, StatusCode};
+use http::{HeaderValue, Response, StatusCode};
 use http_body_util::Full;
 
 use crate::clock::Timestamp;
 use crate::feed::Coding;
-use crate::publisher::{Published, protect};
+use crate::publisher::{CACHE_STATUS, Published, protect};
 
 /// Every answer's body is in memory already.
 pub(super) type Answer = Response<Full<Bytes>>;
-
-const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 
 /// How a request for a feed was served. The same word in the access log, the metrics and `Cache-Status`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -127,12 +127,33 @@ pub(super) fn bad_request() -> Answer {
     answer
 }
 
-/// `answer` with its `Date`. hyper would write one by itself, but holds on to the latest it has written: after a clock was
-/// set back, it would be wrong until the time it was set back by has passed.
-pub(super) fn dated(mut answer: Answer, now: Timestamp) -> Answer {
-    let date = httpdate::HttpDate::from(now.system_time()).to_string();
-    answer.headers_mut().insert(DATE, HeaderValue::try_from(date).expect("a date is visible ASCII"));
-    answer
+/// The `Date` of all answers of one second. hyper would write one by itself, but holds on to the latest it has written:
+/// after a clock was set back, it would be wrong until the time it was set back by has passed.
+#[derive(Debug)]
+pub(super) struct Dates(ArcSwap<(Timestamp, HeaderValue)>);
+
+impl Dates {
+    pub(super) fn new(now: Timestamp) -> Self {
+        Self(ArcSwap::from_pointee((now, date(now))))
+    }
+
+    /// `answer`, sent `now`.
+    pub(super) fn put_on(&self, mut answer: Answer, now: Timestamp) -> Answer {
+        let latest = self.0.load();
+        let value = if latest.0 == now {
+            latest.1.clone()
+        } else {
+            let value = date(now);
+            self.0.store(Arc::new((now, value.clone())));
+            value
+        };
+        answer.headers_mut().insert(DATE, value);
+        answer
+    }
+}
+
+fn date(at: Timestamp) -> HeaderValue {
+    HeaderValue::try_from(httpdate::fmt_http_date(at.system_time())).expect("a date is visible ASCII")
 }
 
 /// 429 or 503, with the time to come back.

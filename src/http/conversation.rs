@@ -16,7 +16,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, Sleep};
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tracing::debug;
 
 use super::answer::Answer;
@@ -157,7 +157,8 @@ struct Watch<'a> {
     vigil: Arc<Vigil>,
     look: Pin<Box<Sleep>>,
     soon: Duration,
-    stop: &'a CancellationToken,
+    /// One for all the connection's time: to queue anew whenever it is polled would take a lock each time.
+    stop: Pin<Box<WaitForCancellationFutureOwned>>,
     stopping: bool,
     metrics: &'a Metrics,
 }
@@ -178,7 +179,8 @@ impl<'a> Watch<'a> {
     fn new<R>(vigil: Arc<Vigil>, of: &'a Conversation<'_, R>) -> Self {
         let soon = of.patience.first_byte;
         let look = Box::pin(tokio::time::sleep(soon));
-        Self { vigil, look, soon, stop: of.stop, stopping: false, metrics: of.metrics }
+        let stop = Box::pin(of.stop.clone().cancelled_owned());
+        Self { vigil, look, soon, stop, stopping: false, metrics: of.metrics }
     }
 
     /// Waits until it is time to look at the connection, or until the program is to end. Cancel safe.
@@ -197,7 +199,7 @@ impl<'a> Watch<'a> {
                     self.look.as_mut().reset(next);
                     return if self.stopping { Call::Stop } else { call };
                 }
-                () = self.stop.cancelled(), if !self.stopping => {
+                () = self.stop.as_mut(), if !self.stopping => {
                     self.stopping = true;
                     // A request that is on its way here is not left without an answer.
                     let wait = if self.vigil.expects_request() { LAST_REQUEST } else { Duration::ZERO };

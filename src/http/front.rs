@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tracing::{Level, debug, enabled, error, info};
 
-use super::answer::{self, Age, Answer, Freshness};
+use super::answer::{self, Age, Answer, Dates, Freshness};
 use super::caller::{Peer, TrustedProxies};
 use super::edge::EdgeCache;
 use super::framing::{is_other_method, is_well_framed};
@@ -81,6 +81,7 @@ pub struct Front {
     pub(super) metrics: Arc<Metrics>,
     pub(super) certificates: Arc<Certificates>,
     pub(super) clock: Clock,
+    pub(super) dates: Dates,
     limits: ArcSwap<Limits>,
     /// What `calferry doctor` asks.
     probe: Probe,
@@ -100,7 +101,8 @@ impl Front {
         let limits = ArcSwap::from_pointee(Limits::new(directory.options.rates));
         let (directory, installed) = (ArcSwap::from_pointee(directory), watch::Sender::new(()));
         let pages = Pages::new(Arc::clone(&publisher));
-        Self { directory, installed, publisher, pages, refresher, metrics, certificates, clock, limits, probe }
+        let dates = Dates::new(clock.now());
+        Self { directory, installed, publisher, pages, refresher, metrics, certificates, clock, dates, limits, probe }
     }
 
     /// Puts another directory in force. Requests under way keep the one they began with.

@@ -17,7 +17,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
 use super::admin::Admin;
-use super::answer::{self, Answer};
+use super::answer::Answer;
 use super::caller::Peer;
 use super::conversation::Conversation;
 use super::front::Front;
@@ -48,7 +48,8 @@ pub trait Routes: Send + Sync + 'static {
 
 impl Routes for Front {
     async fn route(&self, peer: Peer, request: Request<Incoming>) -> Answer {
-        answer::dated(self.answer(peer, request).await, self.clock.now())
+        let answer = self.answer(peer, request).await;
+        self.dates.put_on(answer, self.clock.now())
     }
 
     fn is_one_client(&self, peer: Peer) -> bool {

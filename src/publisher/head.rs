@@ -1,8 +1,8 @@
 //! What of an answer's head depends on nothing but the edition: prepared once, copied for every answer.
 
 use http::header::{
-    CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_TYPE, ETAG, LAST_MODIFIED, REFERRER_POLICY, VARY,
-    X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_TYPE, DATE, ETAG, LAST_MODIFIED, REFERRER_POLICY,
+    VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -10,9 +10,12 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use crate::clock::Timestamp;
 use crate::feed::{Coding, Edition, Feed};
 
+/// How an answer was made (RFC 9211).
+pub const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 const X_ROBOTS_TAG: HeaderName = HeaderName::from_static("x-robots-tag");
 
-/// The heads of a 200 and a 304 of one edition, without what differs by coding or by the moment.
+/// The heads of a 200 and a 304 of one edition. What differs by coding or by the moment has its place in them, so that a
+/// copy never grows.
 #[derive(Debug)]
 pub(super) struct Heads {
     found: HeaderMap,
@@ -23,31 +26,35 @@ pub(super) struct Heads {
 impl Heads {
     /// Prepares the heads of `edition` of `feed`, as published `at`.
     pub(super) fn new(feed: &Feed, edition: &Edition, at: Timestamp) -> Self {
-        // Room for the headers that every answer adds, so that a copy never grows.
-        let mut not_modified = HeaderMap::with_capacity(16);
+        let mut not_modified = HeaderMap::new();
         let date = httpdate::HttpDate::from(at.system_time());
         not_modified.insert(LAST_MODIFIED, visible(&date.to_string()));
         not_modified.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
         not_modified.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
+        for later in [DATE, ETAG, CACHE_STATUS] {
+            not_modified.insert(later, HeaderValue::from_static(""));
+        }
         protect(&mut not_modified);
         let mut found = not_modified.clone();
         found.insert(CONTENT_TYPE, HeaderValue::from_static("text/calendar; charset=utf-8"));
+        found.insert(CONTENT_ENCODING, HeaderValue::from_static(""));
         found.insert(CONTENT_DISPOSITION, disposition(&feed.id, feed.recipe.presentation.name.as_deref()));
         let etag = |coding| HeaderValue::from_maybe_shared(edition.etag(coding)).expect("a tag is visible ASCII");
         Self { found, not_modified, etags: Coding::ALL.map(etag) }
     }
 
-    /// The head of a 200 in `coding`.
+    /// The head of a 200 in `coding`, still without `Date` and `Cache-Status`.
     pub(super) fn found(&self, coding: Coding) -> HeaderMap {
         let mut head = self.found.clone();
-        if coding != Coding::Identity {
-            head.insert(CONTENT_ENCODING, HeaderValue::from_static(coding.as_str()));
-        }
+        match coding {
+            Coding::Identity => head.remove(CONTENT_ENCODING),
+            _ => head.insert(CONTENT_ENCODING, HeaderValue::from_static(coding.as_str())),
+        };
         head.insert(ETAG, self.etag(coding));
         head
     }
 
-    /// The head of a 304 for who would have got `coding`.
+    /// The head of a 304 for who would have got `coding`, still without `Date` and `Cache-Status`.
     pub(super) fn not_modified(&self, coding: Coding) -> HeaderMap {
         let mut head = self.not_modified.clone();
         head.insert(ETAG, self.etag(coding));
