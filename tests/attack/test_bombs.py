@@ -13,8 +13,9 @@ import pytest
 
 from client import Visitor, get
 from conftest import place_of, served, well
-from program import FULL, MIB, Program, eventually
+from program import FULL, MIB, Program
 from upstream import HEAD, SOON, calendar, settings
+from waiting import eventually
 
 SIZE = (50 if FULL else 9) * MIB
 # Smaller bounds in quick mode: a debug build reads 64 MiB slowly.

@@ -9,8 +9,9 @@ from httplint.note import levels
 
 from client import Reading, get, request
 from conftest import place_of, served
-from program import Program, eventually
+from program import Program
 from upstream import calendar, settings
+from waiting import eventually
 
 @pytest.fixture(scope="module")
 def judged(upstream):

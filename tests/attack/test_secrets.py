@@ -16,8 +16,9 @@ import pytest
 
 from client import Reading, admin, get, request
 from conftest import place_of, served
-from program import PROGRAM, Program, certificate, eventually
+from program import PROGRAM, Program, certificate
 from upstream import HEAD, calendar
+from waiting import eventually
 
 # Each place where a secret can be has one of its own, so that a leak tells where it comes from.
 PLACES = "address file variable user password query proxyuser proxypass egress token badtoken badurl badway badkey".split()

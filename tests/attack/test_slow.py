@@ -11,8 +11,9 @@ import pytest
 
 from client import ORDINARY, Ended, Place, Reading, Visitor, get, request
 from conftest import place_of, served
-from program import DEADLINES, FULL, LATE, Program, eventually
+from program import DEADLINES, FULL, LATE, Program
 from upstream import calendar, settings
+from waiting import eventually
 
 SOCKETS = int(os.environ.get("CALFERRY_ATTACK_SOCKETS", 1000 if FULL else 200))
 P99 = 0.25 if FULL else 2

@@ -4,7 +4,8 @@ import subprocess
 
 import pytest
 
-from browser import ENTER, TAB, wait_for
+from browser import ENTER, TAB
+from waiting import eventually
 from world import NAME
 
 SCREENS = {"narrow": (320, 640), "phone": (390, 844), "desktop": (1280, 900)}
@@ -50,13 +51,13 @@ def test_one_request_brings_it_all(browser, world):
 def test_the_clocks_are_the_browsers(browser, world):
     browser.look(*SCREENS["phone"], zone="America/New_York")
     browser.open(f"{world.page}?lang=zh-Hans")
-    wait_for("the clocks of the browser", lambda: browser.run("return document.documentElement.dataset.zone") == "America/New_York")
+    eventually("the clocks of the browser", lambda: browser.run("return document.documentElement.dataset.zone") == "America/New_York")
     assert browser.run("return document.querySelector('#tz').value") == "America/New_York"
     assert browser.run("return location.search") == "?lang=zh-Hans&tz=America%2FNew_York"
     # What is chosen stays.
     browser.run("document.querySelector('#tz').value = 'Asia/Tokyo'")
     browser.click("form.zone button")
-    wait_for("the chosen clocks", lambda: browser.run("return document.documentElement.dataset.zone") == "Asia/Tokyo")
+    eventually("the chosen clocks", lambda: browser.run("return document.documentElement.dataset.zone") == "Asia/Tokyo")
     assert browser.run("return document.documentElement.lang") == "zh-Hans"
     is_quiet(browser, world.origin)
 
@@ -84,7 +85,7 @@ def test_without_scripts_everything_is_there(browser, world):
     assert not browser.call("GET", f"/element/{copies}/displayed"), "a button that does nothing is not shown"
     browser.click("details.device summary")
     browser.click("form.zone button")
-    wait_for("the chosen clocks", lambda: "tz=Asia%2FShanghai" in browser.call("GET", "/url"))
+    eventually("the chosen clocks", lambda: "tz=Asia%2FShanghai" in browser.call("GET", "/url"))
 
 
 def test_the_keyboard_reaches_everything(browser, world):
@@ -109,7 +110,7 @@ def test_the_address_is_copied(browser, world):
     browser.devtools("Browser.grantPermissions", origin=world.origin, permissions=["clipboardReadWrite", "clipboardSanitizedWrite"])
     browser.open(f"{world.page}?lang=en&tz=Asia/Shanghai")
     browser.click("[data-copy]")
-    wait_for("the words", lambda: browser.run("return document.querySelector('[data-copy]').textContent") == "Copied")
+    eventually("the words", lambda: browser.run("return document.querySelector('[data-copy]').textContent") == "Copied")
     assert browser.run_async("navigator.clipboard.readText().then(arguments[0], error => arguments[0](String(error)))") == world.url
 
 

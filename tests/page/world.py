@@ -10,7 +10,8 @@ import tempfile
 import threading
 import urllib.request
 
-from browser import answers, free_port, wait_for
+from browser import answers, free_port
+from waiting import eventually
 
 EVIL = "</title></script><script>window.hurt=1</script><img src=//evil.example/x onerror=window.hurt=1>\" onclick=\"window.hurt=1"
 NAME = "林伟 · Work"
@@ -70,13 +71,13 @@ class World:
             '[feed.me]\nsources = ["work"]\ndevices = ["phone"]\n', "utf-8")
         program = os.environ["CALFERRY_BIN"]
         self.program = subprocess.Popen([program, "--log", "error", "serve", "--config", settings])
-        wait_for("the program", lambda: answers(port) and answers(admin))
+        eventually("the program", lambda: answers(port) and answers(admin))
 
         def has_copy() -> bool:
             with urllib.request.urlopen(f"http://127.0.0.1:{admin}/status.json", timeout=10) as answer:
                 return bool(json.load(answer)["sources"]["work"]["events"])
 
-        wait_for("the first copy", has_copy)
+        eventually("the first copy", has_copy)
         asked = subprocess.run([program, "url", "me", "--device", "phone", "--config", settings], capture_output=True, check=True)
         self.url = asked.stdout.decode().strip()
         self.origin = f"http://127.0.0.1:{port}"
