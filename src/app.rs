@@ -1,9 +1,9 @@
 //! Builds all parts from settings, in the order in which they need one another, and owns every task until the end.
 
 mod certificate;
+mod directory;
 mod key;
 
-use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -15,12 +15,13 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
+use self::directory::directory;
 use crate::acme::Keeper;
 use crate::clock::Clock;
-use crate::feed::{Catalog, Feed, Key};
-use crate::http::{Admin, Clients, Directory, Front, Handed, Listen, Listener, Metrics, Probe, Server};
-use crate::publisher::{FeedsByUpstream, Publisher, Served};
-use crate::refresh::{Bounds, Change, Plan, Refresher, Upstream};
+use crate::feed::Key;
+use crate::http::{Admin, Clients, Front, Handed, Listen, Listener, Metrics, Probe, Server};
+use crate::publisher::Publisher;
+use crate::refresh::{Bounds, Change, Plan, Refresher};
 use crate::settings::{self, Settings};
 use crate::source::{Client, Fetch, Reach, roots};
 use crate::store::{Access, Store, UpstreamId};
@@ -34,8 +35,8 @@ const SWEEP_EVERY: Duration = Duration::from_secs(10);
 const REMIND_EVERY: Duration = Duration::from_hours(24);
 /// Connections to the private listener at once.
 const ADMIN_CONNECTIONS: usize = 64;
-/// How many tokens of a revoked device answer that they are gone.
-const REVOKED_ROTATIONS: u32 = 101;
+/// Of one client, where others than this machine can be one.
+const ADMIN_CONNECTIONS_PER_CLIENT: usize = 16;
 
 /// A running server.
 #[derive(Debug)]
@@ -92,7 +93,7 @@ impl App {
         let metrics = Arc::new(Metrics::default());
         let publisher = Arc::new(Publisher::new(store, refresher.clone(), clock, settings.edition_budget));
         let front = Arc::new(Front::new(
-            directory(&settings, &key, &upstreams),
+            directory(&settings, &key, &upstreams, None),
             Arc::clone(&publisher),
             refresher.clone(),
             Arc::clone(&metrics),
@@ -117,7 +118,7 @@ impl App {
             listeners: TaskTracker::new(),
             tasks,
         };
-        app.listen(listeners, admin_listener, tls.as_ref());
+        app.listen(listeners, admin_listener, tls.as_ref())?;
         app.look_after(publisher, changed, clock);
         if let Some(keeper) = keeper {
             app.tasks.spawn(keeper.run(app.stop.clone()));
@@ -128,7 +129,7 @@ impl App {
         Ok(app)
     }
 
-    fn listen(&self, listeners: Vec<Listener>, admin: Option<Listener>, tls: Option<&Tls>) {
+    fn listen(&self, listeners: Vec<Listener>, admin: Option<Listener>, tls: Option<&Tls>) -> anyhow::Result<()> {
         let settings = &self.settings.server;
         // Each listener but one may hold a place for a connection that has yet to come.
         let places = settings.max_connections + listeners.len().saturating_sub(1);
@@ -146,17 +147,20 @@ impl App {
             self.listeners.spawn(public.run(listener, self.drain.clone()));
         }
         if let Some(admin) = admin {
+            let mut secret = [0; 32];
+            getrandom::fill(&mut secret).context("the system gives no random numbers")?;
             let private = Server {
-                routes: Arc::new(Admin::new(Arc::clone(&self.front))),
+                routes: Arc::new(Admin::new(Arc::clone(&self.front), secret, settings.admin_password.clone())),
                 patience: settings.patience,
                 places: Arc::new(Semaphore::new(ADMIN_CONNECTIONS)),
-                connections_per_client: ADMIN_CONNECTIONS,
+                connections_per_client: ADMIN_CONNECTIONS_PER_CLIENT,
                 clients: Clients::default(),
                 tls: None,
                 metrics: Arc::new(Metrics::default()),
             };
             self.listeners.spawn(private.run(admin, self.drain.clone()));
         }
+        Ok(())
     }
 
     /// The tasks beside the listeners: new editions for those that are being read, forgetting quiet clients, and
@@ -199,7 +203,8 @@ impl App {
     /// If the store cannot be read or written; then the old settings stay in force.
     pub async fn reload(&mut self, settings: Settings) -> anyhow::Result<()> {
         let upstreams = self.refresher.adopt(plans(&settings, &self.key)).await?;
-        self.front.install(directory(&settings, &self.key, &upstreams));
+        let before = self.front.directory();
+        self.front.install(directory(&settings, &self.key, &upstreams, Some(&before)));
         let old = &self.settings;
         let same_but_front = settings::Server { front: old.server.front.clone(), ..settings.server.clone() };
         for (what, same) in [
@@ -301,8 +306,8 @@ async fn open_listeners(server: &settings::Server) -> anyhow::Result<(Vec<Listen
     // The settings know the address of what they name themselves; what systemd opened shows only now.
     let address = admin.as_ref().and_then(Listener::tcp);
     anyhow::ensure!(
-        address.is_none_or(|address| address.ip().is_loopback()),
-        "server.admin_listen: metrics and status are for this machine only, and {listen} is open to others"
+        server.admin_password.is_some() || address.is_none_or(|address| address.ip().is_loopback()),
+        "server.admin_listen: {listen} is open to others, and there is no server.admin_password to keep them out"
     );
     Ok((listeners, admin))
 }
@@ -347,39 +352,4 @@ fn upstream_id(source: &crate::settings::Source, naming: &[u8; 32]) -> UpstreamI
 pub fn stored_name(source: &crate::settings::Source, state_dir: &Path) -> anyhow::Result<UpstreamId> {
     let key = load_key(state_dir)?;
     Ok(upstream_id(source, &key.derive("calferry 2026 upstream names")))
-}
-
-fn directory(settings: &Settings, key: &Key, upstreams: &HashMap<Arc<str>, Arc<Upstream>>) -> Directory {
-    let mut catalog = Catalog::new(key.derive("calferry 2026 token look-up"));
-    let mut feeds: FeedsByUpstream = HashMap::new();
-    let hash_key = key.derive("calferry 2026 hashes in editions");
-    for feed in &settings.feeds {
-        // Every feed's sources were checked to be among the sources, and every source was adopted.
-        let found = feed.sources.iter().filter_map(|source| upstreams.get(source).map(Arc::clone));
-        let found: Vec<_> = found.collect();
-        let shown = Feed { id: Arc::clone(&feed.id), recipe: feed.recipe.clone(), sources: feed.sources.clone() };
-        let served = Arc::new(Served::new(shown, found, hash_key));
-        for upstream in &served.upstreams {
-            feeds.entry(upstream.id).or_default().push(Arc::clone(&served));
-        }
-        for device in &feed.devices {
-            catalog.admit(&device.token(key, &feed.id), Arc::clone(&served));
-            if let Some((token, end)) = device.token_before(key, &feed.id) {
-                catalog.admit_until(&token, Arc::clone(&served), end.as_secs());
-            }
-            for earlier in 0..device.rotation {
-                catalog.revoke(&key.token(&feed.id, &device.name, earlier));
-            }
-        }
-        for name in &feed.revoked {
-            for rotation in 0..REVOKED_ROTATIONS {
-                catalog.revoke(&key.token(&feed.id, name, rotation));
-            }
-        }
-    }
-    let named =
-        |source: &crate::settings::Source| Some((Arc::clone(&source.name), Arc::clone(upstreams.get(&source.name)?)));
-    let sources = settings.sources.iter().filter_map(named).collect();
-    let (options, public_url) = (settings.server.front.clone(), settings.public_url.to_string());
-    Directory { catalog, feeds, sources, options, public_url }
 }

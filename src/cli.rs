@@ -10,6 +10,7 @@ mod doctor;
 mod fetch;
 mod init;
 mod language;
+mod password;
 mod preview;
 mod private;
 mod progress;
@@ -138,6 +139,8 @@ enum Command {
         #[command(flatten)]
         place: Place,
     },
+    /// Ask for a password, and print its hash for `server.admin_password`.
+    AdminPassword,
     /// Ask a running server whether it is well, for container checks.
     Health {
         /// Its address; else what the settings say.
@@ -242,6 +245,7 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Explain { uid, shown } => run_async(preview::explain(&shown, &uid)),
         Command::Agenda(asked) => run_async(async move { agenda::agenda(&asked).await }),
         Command::Accept { source, place } => show::accept(&place, &source),
+        Command::AdminPassword => password::admin_password(),
         Command::Health { address, place } => run_async(show::health(address, &place)),
         Command::Completions { shell } => {
             let mut script = Vec::new();

@@ -19,7 +19,10 @@
 //! | `health` | how a feed is, for uptime monitors |
 //! | `page` | the page that a browser gets |
 //! | `probe` | what reaches this program, for `calferry doctor` |
-//! | `admin` | the private routes: metrics and status |
+//! | `admin` | the private routes: the status page, metrics and status |
+//! | `guard` | the password of the private routes |
+//! | `status_page` | the status page as an answer |
+//! | `forms` | forms of the status page, and whether it was that page that asked |
 //! | `metrics` | every metric, with its help text |
 
 mod admin;
@@ -29,9 +32,11 @@ mod cloudflare;
 mod conditional;
 mod conversation;
 mod edge;
+mod forms;
 mod forwarded;
 mod framing;
 mod front;
+mod guard;
 mod health;
 mod limits;
 mod listener;
@@ -41,6 +46,7 @@ mod page;
 mod probe;
 mod route;
 mod server;
+mod status_page;
 mod vigil;
 
 pub use admin::Admin;
@@ -48,6 +54,7 @@ pub use caller::{Peer, TrustedProxies};
 pub use cloudflare::CloudflareRanges;
 pub use edge::EdgeCache;
 pub use front::{Directory, Front, FrontOptions};
+pub use guard::Password;
 pub use limits::Rates;
 pub use listener::{Handed, Listen, Listener};
 pub use metrics::Metrics;

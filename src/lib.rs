@@ -22,6 +22,7 @@
 //! | [`qr`] | QR codes of URLs, for terminals and as pictures |
 //! | [`language`] | the languages that the program speaks |
 //! | [`page`] | the page that a browser gets: how to subscribe, and what takes place on the days ahead |
+//! | [`status`] | how every source and feed stands, for the person with the server |
 //! | [`tls`] | the certificates in force, and the handshake |
 //! | [`acme`] | certificates from an authority: when to ask for one, and how |
 //! | [`http`] | listening, limits, routes, conditional answers, health |
@@ -75,5 +76,6 @@ pub mod qr;
 pub mod refresh;
 pub mod settings;
 pub mod source;
+pub mod status;
 pub mod store;
 pub mod tls;

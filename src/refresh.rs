@@ -16,10 +16,12 @@
 //! | `work` | one refresh, from order to outcome |
 //! | `record` | what an outcome leaves behind |
 //! | `ledger` | what of it is on the disk |
-//! | `driver` | the loop that owns it all |
+//! | `day` | how its fetches went over a day. Pure |
+//! | `driver` | the loop that owns it all; in `driver/stored`, what reaches it by way of the store |
 //! | `once` | one fetch outside of the schedule |
 //! | `handle` | the refresher as the rest of the program knows it |
 
+mod day;
 mod driver;
 mod entry;
 mod handle;
@@ -34,7 +36,8 @@ mod schedule;
 mod upstream;
 mod work;
 
-pub use handle::{Bounds, Change, Plan, Refresher, WAKE_AFTER};
+pub use day::{Ending, QUARTERS, Quarter};
+pub use handle::{Accepted, Bounds, Change, Plan, Refresher, WAKE_AFTER};
 pub use host::HostLimits;
 pub use judge::{CollapseRule, MendedAnswer, mend_answer};
 pub use lane::WayStanding;

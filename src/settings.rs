@@ -42,7 +42,7 @@ use url::Url;
 use crate::calendar::Limits;
 use crate::clock::Timestamp;
 use crate::feed::{Key, Recipe, Token};
-use crate::http::{FrontOptions, Listen, Patience};
+use crate::http::{FrontOptions, Listen, Password, Patience};
 use crate::refresh::{CollapseRule, HostLimits, Pace, Target};
 use crate::source::{Address, Options, Reach, Way};
 use crate::tls::Files;
@@ -80,6 +80,8 @@ pub struct Server {
     pub listen: Vec<Listen>,
     /// Where metrics and status are served, if anywhere.
     pub admin_listen: Option<Listen>,
+    /// What keeps others out there.
+    pub admin_password: Option<Password>,
     /// TLS of the listeners on the network.
     pub tls: Option<Encryption>,
     /// Connections at once.

@@ -93,7 +93,9 @@ pub(super) async fn health(address: Option<SocketAddr>, place: &Place) -> anyhow
     let status = tokio::time::timeout(PATIENCE, ask(&door)).await;
     let status = status.with_context(|| format!("{door} does not answer within {} s", PATIENCE.as_secs()))??;
     writeln!(std::io::stdout(), "{door} answers {status}")?;
-    Ok(if status.is_success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    // Whoever asks for a password is there.
+    let is_there = status.is_success() || status == http::StatusCode::UNAUTHORIZED;
+    Ok(if is_there { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Where the server of these settings can be asked in clear text: at a listener without TLS, or the private one.

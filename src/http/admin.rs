@@ -1,141 +1,67 @@
-//! The private routes, for the person with the server and their monitors: metrics and status. Served on a listener of
-//! their own, on this machine only.
+//! The private routes, for the person with the server and their monitors: the status page, metrics and status.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Method, Request, StatusCode};
-use serde::Serialize;
+use hyper::body::Body;
 use tracing::error;
 
 use super::answer::{self, Answer};
-use super::front::{Directory, Front};
+use super::caller::Peer;
+use super::forms::Forms;
+use super::front::Front;
+use super::guard::{Guard, Password};
 use super::metrics::Readings;
+use super::status_page;
 use crate::clock::Timestamp;
-use crate::feed::Tally;
-use crate::publisher::Served;
-use crate::refresh::{Standing, WayStanding};
-use crate::tls::Certificates;
+use crate::status::{Listed, Outline, STATES, Shown, Slice, Status, TROUBLED, View, certificate, feed, source};
 
 /// The private routes. They read what the public ones use.
 #[derive(Debug)]
 pub struct Admin {
-    front: Arc<Front>,
-}
-
-#[derive(Debug, Serialize)]
-struct Status {
-    version: &'static str,
-    now: String,
-    sources: BTreeMap<Arc<str>, Source>,
-    feeds: BTreeMap<Arc<str>, Feed>,
-    certificate: Certificate,
-    editions: u64,
-    edition_bytes: u64,
-}
-
-#[derive(Debug, Serialize)]
-struct Source {
-    state: &'static str,
-    events: Option<usize>,
-    size_bytes: Option<usize>,
-    changed: Option<String>,
-    confirmed: Option<String>,
-    age_seconds: Option<u64>,
-    next_fetch: Option<String>,
-    fetching: bool,
-    /// The copy is the one of the address that the source had before.
-    inherited: bool,
-    /// Lines of the last copy that are no content line, and were left out.
-    junk_lines: usize,
-    /// The host to which it has moved for good.
-    moved_to: Option<Arc<str>>,
-    /// How each way in its `egress` stands, in that order.
-    ways: Vec<Way>,
-    trouble: Option<Trouble>,
-    quarantine: Option<Aside>,
-}
-
-#[derive(Debug, Serialize)]
-struct Certificate {
-    /// Nothing while there is none yet, and without TLS.
-    until: Option<String>,
-    /// When the next one is ordered; nothing while that is being done, and where it is in files.
-    next_try: Option<String>,
-    trouble: Option<Refused>,
-}
-
-/// Why the latest order gave none.
-#[derive(Debug, Serialize)]
-struct Refused {
-    words: String,
-    tried: String,
-    failures: u32,
-}
-
-#[derive(Debug, Serialize)]
-struct Way {
-    kind: &'static str,
-    state: &'static str,
-    since: Option<String>,
-    last_error: Option<String>,
-}
-
-#[derive(Debug, Serialize)]
-struct Feed {
-    sources: Vec<Arc<str>>,
-    /// Sources that are left out because they have no copy yet.
-    left_out: Vec<Arc<str>>,
-    /// What rules made of the events of the edition at hand; nothing while none is.
-    edition: Option<Edition>,
-}
-
-#[derive(Debug, Serialize)]
-struct Edition {
-    events: usize,
-    kept: usize,
-    hidden: usize,
-    outside_window: usize,
-    doubles: usize,
-    /// To how many events each rule applied: a rule that has stopped matching shows here.
-    rules: Vec<RuleTally>,
-}
-
-#[derive(Debug, Serialize)]
-struct RuleTally {
-    rule: Arc<str>,
-    applied: usize,
-}
-
-#[derive(Debug, Serialize)]
-struct Trouble {
-    reason: &'static str,
-    words: String,
-    advice: &'static str,
-    since: String,
-    failures: u32,
-}
-
-#[derive(Debug, Serialize)]
-struct Aside {
-    events: usize,
-    since: String,
-    agreed: u32,
+    pub(super) front: Arc<Front>,
+    pub(super) forms: Forms,
+    guard: Option<Guard>,
 }
 
 impl Admin {
-    /// Private routes over `front`.
-    pub fn new(front: Arc<Front>) -> Self {
-        Self { front }
+    /// Private routes over `front`, for who knows the password if there is one. `secret` proves that forms come of this
+    /// program's pages.
+    pub fn new(front: Arc<Front>, secret: [u8; 32], password: Option<Password>) -> Self {
+        let guard = password.map(|password| Guard::new(password, &secret));
+        Self { front, forms: Forms::new(secret), guard }
     }
 
-    /// Answers one request.
-    pub async fn answer<B>(&self, request: &Request<B>) -> Answer {
+    /// Whether only who knows a password gets here.
+    pub(super) fn has_password(&self) -> bool {
+        self.guard.is_some()
+    }
+
+    /// Answers one request of `peer`.
+    pub async fn answer<B: Body<Error: Into<Box<dyn std::error::Error + Send + Sync>>>>(
+        &self,
+        peer: Peer,
+        request: Request<B>,
+    ) -> Answer {
+        if let Some(guard) = &self.guard {
+            let directory = self.front.directory();
+            let Ok(client) = directory.options.trusted_proxies.client(peer, request.headers()) else {
+                return answer::bad_request();
+            };
+            if let Err(refusal) = guard.admit(client, request.headers()).await {
+                return refusal.answer();
+            }
+        }
+        if request.uri().path() == "/accept" {
+            return self.accept(request).await;
+        }
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
             return answer::method_not_allowed();
         }
         match request.uri().path() {
+            "/" => self.page(&request).await,
             "/metrics" => self.metrics().await,
             "/status.json" => self.status().await,
             "/healthz" | "/readyz" => answer::plain(StatusCode::OK, "ok\n"),
@@ -163,8 +89,7 @@ impl Admin {
     async fn readings(&self) -> Readings {
         let directory = self.front.directory();
         let now = self.front.clock.now();
-        let mut states: BTreeMap<&'static str, i64> =
-            ["waiting", "no_copy", "quarantine", "failing", "fresh"].map(|state| (state, 0)).into();
+        let mut states: BTreeMap<&'static str, i64> = STATES.map(|state| (state, 0)).into();
         let mut oldest = 0;
         for (_, upstream) in &directory.sources {
             let standing = upstream.standing();
@@ -192,98 +117,73 @@ impl Admin {
 
     async fn status(&self) -> Answer {
         let (directory, now) = (self.front.directory(), self.front.clock.now());
-        let (editions, edition_bytes) = self.front.publisher.cached().await;
-        let sources =
-            directory.sources.iter().map(|(name, upstream)| (Arc::clone(name), source(upstream.standing(), now)));
+        let sources = directory.sources.iter().map(|(name, upstream)| (Arc::clone(name), source(upstream, now)));
         let status = Status {
-            version: env!("CARGO_PKG_VERSION"),
-            now: now.to_string(),
+            outline: self.outline(now).await,
             sources: sources.collect(),
-            feeds: self.feeds(&directory).await,
-            certificate: certificate(&self.front.certificates),
-            editions,
-            edition_bytes,
+            feeds: self.feeds(&directory.listed, now).await.into_iter().collect(),
         };
         answer::json(StatusCode::OK, &status)
     }
-}
 
-impl Admin {
-    async fn feeds(&self, directory: &Directory) -> BTreeMap<Arc<str>, Feed> {
-        let mut feeds = BTreeMap::new();
-        for served in directory.feeds.values().flatten() {
-            if feeds.contains_key(&served.feed.id) {
-                continue;
-            }
-            let edition = self.front.publisher.at_hand(served).await;
-            feeds.insert(Arc::clone(&served.feed.id), feed(served, edition.map(|edition| edition.tally.clone())));
+    async fn outline(&self, now: Timestamp) -> Outline {
+        let (editions, edition_bytes) = self.front.publisher.cached().await;
+        let certificate = certificate(&self.front.certificates, now);
+        Outline { version: env!("CARGO_PKG_VERSION"), now: now.to_string(), editions, edition_bytes, certificate }
+    }
+
+    async fn feeds<'a>(
+        &self,
+        listed: impl IntoIterator<Item = &'a Listed>,
+        now: Timestamp,
+    ) -> Vec<(Arc<str>, crate::status::Feed)> {
+        let mut feeds = Vec::new();
+        for listed in listed {
+            let edition = self.front.publisher.at_hand(&listed.served).await;
+            feeds.push((Arc::clone(&listed.served.feed.id), feed(listed, edition.as_deref(), now)));
         }
         feeds
     }
-}
 
-fn feed(served: &Served, tally: Option<Tally>) -> Feed {
-    let sources = served.feed.sources.iter().zip(&served.upstreams);
-    let left_out = sources.filter(|(_, upstream)| upstream.digest().is_none()).map(|(source, _)| Arc::clone(source));
-    let names = served.feed.recipe.rules.rules.iter().map(|rule| Arc::clone(&rule.name));
-    Feed {
-        sources: served.feed.sources.clone(),
-        left_out: left_out.collect(),
-        edition: tally.map(|tally| Edition {
-            events: tally.entries,
-            kept: tally.kept,
-            hidden: tally.hidden,
-            outside_window: tally.outside,
-            doubles: tally.doubles,
-            rules: names.zip(tally.applied).map(|(rule, applied)| RuleTally { rule, applied }).collect(),
-        }),
+    async fn page<B>(&self, request: &Request<B>) -> Answer {
+        let view = status_page::view(request);
+        let shown = self.shown(view).await;
+        status_page::answer(request, shown).await
     }
-}
 
-fn certificate(certificates: &Certificates) -> Certificate {
-    let outlook = certificates.outlook();
-    Certificate {
-        until: certificates.validity().map(|validity| validity.until.to_string()),
-        next_try: outlook.next_try.map(|next| next.to_string()),
-        trouble: outlook.trouble.as_ref().map(|trouble| Refused {
-            words: trouble.words.clone(),
-            tried: trouble.tried_at.to_string(),
-            failures: trouble.failures,
-        }),
+    /// What a page shows. Only what is on it is looked at closely.
+    async fn shown(&self, view: View) -> Shown {
+        let (directory, now) = (self.front.directory(), self.front.clock.now());
+        let place = |state| STATES.iter().position(|known| *known == state).unwrap_or_default();
+        let mut counts = [0; STATES.len()];
+        let mut chosen = Vec::new();
+        for (number, (_, upstream)) in directory.sources.iter().enumerate() {
+            let state = upstream.state();
+            if let Some(count) = counts.get_mut(place(state)) {
+                *count += 1;
+            }
+            let is_shown = match view.state {
+                Some(TROUBLED) => state != "fresh",
+                Some(wanted) => state == wanted,
+                None => true,
+            };
+            if is_shown {
+                chosen.push((place(state), number));
+            }
+        }
+        // The worst first; the settings' order among those that are alike.
+        chosen.sort_unstable();
+        let Slice { items, page, pages } = Slice::of(chosen.into_iter(), view.sources);
+        let sources = items.into_iter().filter_map(|(_, number)| directory.sources.get(number));
+        let sources = sources.map(|(name, upstream)| {
+            let found = source(upstream, now);
+            let proof = found.quarantine.as_ref().map(|kept| self.forms.proof(name, &kept.digest));
+            (Arc::clone(name), found, proof)
+        });
+        let sources = Slice { items: sources.collect(), page, pages };
+        let Slice { items, page, pages } = Slice::of(directory.listed.iter(), view.feeds);
+        let feeds = Slice { items: self.feeds(items, now).await, page, pages };
+        let view = View { sources: sources.page, feeds: feeds.page, ..view };
+        Shown { view, outline: self.outline(now).await, counts, sources, feeds }
     }
-}
-
-fn source(standing: Standing, now: Timestamp) -> Source {
-    let copy = standing.snapshot.as_ref();
-    Source {
-        state: standing.as_str(),
-        events: copy.map(|copy| copy.entries),
-        size_bytes: copy.map(|copy| copy.size),
-        changed: copy.map(|copy| copy.changed_at.to_string()),
-        confirmed: copy.map(|copy| copy.confirmed_at.to_string()),
-        age_seconds: copy.map(|copy| now.since(copy.confirmed_at).as_secs()),
-        next_fetch: standing.next.map(|next| next.to_string()),
-        fetching: standing.fetching,
-        inherited: copy.is_some_and(|copy| copy.inherited),
-        junk_lines: standing.junk,
-        moved_to: standing.moved_to,
-        ways: standing.ways.into_iter().map(way).collect(),
-        trouble: standing.failing.map(|failing| Trouble {
-            reason: failing.reason,
-            words: failing.words,
-            advice: failing.advice,
-            since: failing.since.to_string(),
-            failures: failing.failures,
-        }),
-        quarantine: standing.quarantine.map(|kept| Aside {
-            events: kept.snapshot.entries,
-            since: kept.since.to_string(),
-            agreed: kept.agreed,
-        }),
-    }
-}
-
-fn way(standing: WayStanding) -> Way {
-    let WayStanding { kind, state, since, words } = standing;
-    Way { kind, state, since: since.map(|since| since.to_string()), last_error: words }
 }

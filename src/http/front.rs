@@ -20,10 +20,11 @@ use super::probe::Probe;
 use super::route::{Route, route};
 use super::{conditional, health, negotiate, page};
 use crate::clock::{Clock, Timestamp};
-use crate::feed::{Catalog, Found};
+use crate::feed::{Catalog, Coding, Found};
 use crate::page::Pages;
 use crate::publisher::{FeedsByUpstream, Published, Publisher, Served};
 use crate::refresh::{Refresher, Upstream};
+use crate::status::{Listed, Subscription, Usage};
 use crate::tls::Certificates;
 
 /// How soon a client may come back for a feed that has no copy; no sooner is its source asked again for a client's sake.
@@ -56,7 +57,9 @@ impl FrontOptions {
 #[derive(Debug)]
 pub struct Directory {
     /// Where tokens lead.
-    pub catalog: Catalog<Served>,
+    pub catalog: Catalog<Subscription>,
+    /// Every feed with its devices, in the order of their names.
+    pub listed: Vec<Listed>,
     /// The feeds of every upstream.
     pub feeds: FeedsByUpstream,
     /// The upstream of every source, by the source's name.
@@ -163,16 +166,16 @@ impl Front {
             Route::Probe(token) => return Some(self.probed(token, peer, client, request)),
         };
         let limits = self.limits.load();
-        let served = match directory.catalog.find(token, self.clock.now().as_secs()) {
+        let device = match directory.catalog.find(token, self.clock.now().as_secs()) {
             // By its token: many phones share a carrier's address, and none may lock the others out.
-            Found::Feed(served, name) => limits.token(name).map(|()| served),
+            Found::Feed(device, name) => limits.token(name).map(|()| device),
             Found::Revoked => {
                 return Some(self.revoked(client, matches!(route, Route::Page(_)).then_some(request)));
             }
             Found::Unknown => return Some(self.unknown(client)),
         };
-        let served = match served {
-            Ok(served) => served,
+        let Subscription { served, usage, .. } = match device {
+            Ok(device) => device,
             Err(wait) => return Some(self.too_many(wait)),
         };
         drop(limits);
@@ -188,7 +191,7 @@ impl Front {
             _ => {}
         }
         match self.published(served, waits_since, directory).await {
-            Ok((published, waited)) => Some(self.feed(served, &directory.options, request, published, waited).await),
+            Ok(found) => Some(self.feed((served, usage), &directory.options, request, found).await),
             Err(Missing::Replaced) => None,
             Err(Missing::Later(wait)) => Some(self.no_copy(served, wait)),
         }
@@ -230,11 +233,10 @@ impl Front {
 
     async fn feed<B>(
         &self,
-        served: &Served,
+        (served, usage): (&Served, &Usage),
         options: &FrontOptions,
         request: &Request<B>,
-        published: Arc<Published>,
-        waited: bool,
+        (published, waited): (Arc<Published>, bool),
     ) -> Answer {
         let now = self.clock.now();
         let age = age(&served.upstreams, waited, now);
@@ -255,6 +257,9 @@ impl Front {
         }
         let bytes = if not_modified || request.method() == Method::HEAD { 0 } else { edition.len(coding) };
         self.metrics.served(age.freshness, not_modified, bytes);
+        if request.method() == Method::GET {
+            usage.count(now, agent(headers), not_modified, edition.len(coding), edition.len(Coding::Identity));
+        }
         if enabled!(target: "calferry::access", Level::INFO) {
             let (id, status, word) = (&served.feed.id, answer.status().as_u16(), age.freshness.as_str());
             let agent = agent(headers);

@@ -62,16 +62,17 @@ pub(super) async fn page<B>(
 ) -> std::io::Result<Answer> {
     let coding = negotiate::coding_of_page(request.headers());
     let body = pages.page(served, published.as_ref(), visit(request, url), coding, now).await?;
-    Ok(answer(StatusCode::OK, coding, body))
+    Ok(document(StatusCode::OK, coding, body))
 }
 
 /// The page of a subscription that was revoked, for who asked for the page.
 pub(super) fn revoked<B>(request: &Request<B>) -> Answer {
     let language = visit(request, String::new()).language;
-    answer(StatusCode::GONE, Coding::Identity, gone(language).into())
+    document(StatusCode::GONE, Coding::Identity, gone(language).into())
 }
 
-fn answer(status: StatusCode, coding: Coding, body: Bytes) -> Answer {
+/// A page as an answer.
+pub(super) fn document(status: StatusCode, coding: Coding, body: Bytes) -> Answer {
     let mut answer = Response::new(Full::new(body));
     *answer.status_mut() = status;
     *answer.headers_mut() = head(coding);

@@ -57,12 +57,12 @@ impl Routes for Front {
 }
 
 impl Routes for Admin {
-    async fn route(&self, _: Peer, request: Request<Incoming>) -> Answer {
-        self.answer(&request).await
+    async fn route(&self, peer: Peer, request: Request<Incoming>) -> Answer {
+        self.answer(peer, request).await
     }
 
-    fn is_one_client(&self, _: Peer) -> bool {
-        false
+    fn is_one_client(&self, peer: Peer) -> bool {
+        self.has_password() && matches!(peer, Peer::Address(_)) && !self.front.trusts(peer)
     }
 }
 

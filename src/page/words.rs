@@ -42,12 +42,12 @@ impl Language {
     }
 
     /// The message `id`.
-    pub(super) fn say(self, id: &str) -> String {
+    pub fn say(self, id: &str) -> String {
         self.say_of(id, &[])
     }
 
     /// The message `id` with what stands in its braces.
-    pub(super) fn say_of(self, id: &str, values: &[(&str, FluentValue<'_>)]) -> String {
+    pub fn say_of(self, id: &str, values: &[(&str, FluentValue<'_>)]) -> String {
         let bundle = self.of_own();
         let pattern = bundle.get_message(id).and_then(|message| message.value());
         debug_assert!(pattern.is_some(), "no message {id}");

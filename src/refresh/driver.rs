@@ -1,5 +1,7 @@
 //! The loop that owns every upstream's schedule.
 
+mod stored;
+
 use std::collections::HashMap;
 use std::future::poll_fn;
 use std::sync::{Arc, PoisonError};
@@ -10,7 +12,7 @@ use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use tokio_util::time::DelayQueue;
-use tracing::{debug, error, info, warn};
+use tracing::{debug, error, warn};
 
 use super::entry::{Due, Entry, Place, host_says, way_standings};
 use super::handle::{Adopted, Bounds, Change, Command, Plan, Tally, WAKE_AFTER, distinct};
@@ -89,6 +91,10 @@ impl<F: Fetch> Driver<F> {
             }
             Command::Wake(id) => self.wake(id),
             Command::Look => self.look().await,
+            Command::Accept(id, digest, reply) => {
+                // As above.
+                let _ = reply.send(self.accept(id, &digest).await);
+            }
             Command::Ping(reply) => {
                 // Whoever asked may have stopped waiting.
                 let _ = reply.send(());
@@ -253,7 +259,7 @@ impl<F: Fetch> Driver<F> {
         let (task, done) = ended.unwrap_or_else(|panic| {
             error!(error = %panic, "a refresh ended without an outcome");
             let outcome = Outcome::Failed(FetchError::Storage("the refresh ended unexpectedly".into()));
-            (panic.id(), Done { outcome, moved_to: None })
+            (panic.id(), Done { outcome, moved_to: None, took: None })
         });
         if let Some((id, lane)) = self.jobs.remove(&task) {
             self.settle(id, &lane, done);
@@ -359,33 +365,6 @@ impl<F: Fetch> Driver<F> {
         }
         self.tally.lock().unwrap_or_else(PoisonError::into_inner).count(recorded.word);
         recorded.pause
-    }
-
-    async fn look(&mut self) {
-        if let Some(known) = self.ledger.news().await {
-            self.take_over(known);
-        }
-    }
-
-    /// Takes over what another process has written to the store, or a refresh that the settings had dropped.
-    fn take_over(&mut self, mut known: Known) {
-        for (id, entry) in &self.entries {
-            if matches!(entry.place, Place::Running) {
-                self.ledger.is_behind();
-                continue;
-            }
-            let (stored, quarantine) = (known.snapshots.remove(id), known.quarantined.remove(id));
-            let label = &entry.upstream.label;
-            let accepted = stored.filter(|stored| Some(stored.digest) != entry.upstream.digest());
-            entry.upstream.update(|standing| {
-                standing.quarantine = quarantine;
-                if let Some(accepted) = accepted {
-                    info!(source = %label, "source `{label}` has another copy in the store");
-                    standing.snapshot = Some(accepted);
-                    standing.failing = None;
-                }
-            });
-        }
     }
 }
 

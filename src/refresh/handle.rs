@@ -96,6 +96,17 @@ pub struct Change {
     pub before: Option<[u8; 32]>,
 }
 
+/// What came of accepting what is kept aside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Accepted {
+    /// It is the copy from now on.
+    Done,
+    /// Something else is kept aside by now, or nothing.
+    Changed,
+    /// The upstream is just being fetched.
+    Busy,
+}
+
 pub(super) type Adopted = Result<HashMap<Arc<str>, Arc<Upstream>>, StoreError>;
 
 pub(super) enum Command {
@@ -103,6 +114,7 @@ pub(super) enum Command {
     Wake(UpstreamId),
     Lost(UpstreamId),
     Look,
+    Accept(UpstreamId, [u8; 32], oneshot::Sender<Result<Accepted, StoreError>>),
     /// Says that the driver still takes commands.
     Ping(oneshot::Sender<()>),
 }
@@ -170,6 +182,20 @@ impl Refresher {
     pub fn look(&self) {
         // If the queue is full, the next look is not far.
         let _ = self.commands.try_send(Command::Look);
+    }
+
+    /// What is kept aside of `upstream` becomes its copy, if it is still the one that has `digest`.
+    ///
+    /// # Errors
+    /// If the store cannot be written; then nothing has changed.
+    pub async fn accept(&self, upstream: &Upstream, digest: [u8; 32]) -> Result<Accepted, StoreError> {
+        let (reply, accepted) = oneshot::channel();
+        // The driver is gone only when the program is stopping.
+        let sent = self.commands.send(Command::Accept(upstream.id, digest, reply)).await;
+        match sent {
+            Ok(()) => accepted.await.unwrap_or(Ok(Accepted::Busy)),
+            Err(_) => Ok(Accepted::Busy),
+        }
     }
 
     /// Whether the driver still takes commands. Cancel safe.

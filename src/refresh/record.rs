@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tracing::{debug, info, warn};
 
+use super::day::Ending;
 use super::handle::Change;
 use super::schedule::Pace;
 use super::upstream::{Failing, Standing, Upstream};
@@ -52,6 +53,12 @@ fn note_move(upstream: &Upstream, moved_to: Option<Arc<str>>) {
 pub(super) fn record(upstream: &Upstream, done: Done, pace: &Pace, now: Timestamp, dice: f64) -> Recorded {
     let before = upstream.standing();
     let (mut confirmed, mut change) = (None, None);
+    let ending = match done.outcome {
+        Outcome::Confirmed(_) | Outcome::Changed { .. } => Ending::Well,
+        Outcome::Quarantined(..) => Ending::Aside,
+        Outcome::Failed(_) => Ending::Failed,
+    };
+    upstream.note(now, ending, done.took);
     if !matches!(done.outcome, Outcome::Failed(_)) {
         note_move(upstream, done.moved_to);
     }

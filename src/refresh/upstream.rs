@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
+use super::day::{Day, Ending, QUARTERS, Quarter};
 use super::lane::WayStanding;
 use crate::clock::Timestamp;
 use crate::store::{Quarantine, Snapshot, UpstreamId};
@@ -19,6 +20,8 @@ pub struct Upstream {
     /// The host that is asked for it.
     pub host: Arc<str>,
     standing: Mutex<Standing>,
+    /// How its fetches went; nothing before the first.
+    day: Mutex<Option<Box<Day>>>,
     /// Wakes whoever waits for a first copy, of any upstream. Rare enough to share.
     settled: Arc<Notify>,
 }
@@ -84,12 +87,28 @@ impl Upstream {
         settled: Arc<Notify>,
         standing: Standing,
     ) -> Self {
-        Self { id, label, host, standing: Mutex::new(standing), settled }
+        Self { id, label, host, standing: Mutex::new(standing), day: Mutex::default(), settled }
     }
 
     /// How it stands.
     pub fn standing(&self) -> Standing {
         self.lock().clone()
+    }
+
+    /// How its fetches went over the day that ends `now`, by quarters of an hour, the oldest first.
+    pub fn quarters(&self, now: Timestamp) -> Option<[Option<Quarter>; QUARTERS]> {
+        let day = self.day.lock().unwrap_or_else(PoisonError::into_inner);
+        day.as_ref().map(|day| day.quarters(now))
+    }
+
+    pub(super) fn note(&self, now: Timestamp, ending: Ending, took: Option<Duration>) {
+        let mut day = self.day.lock().unwrap_or_else(PoisonError::into_inner);
+        day.get_or_insert_with(|| Box::new(Day::beginning(now))).note(now, ending, took);
+    }
+
+    /// The state in one word, without a copy of the rest.
+    pub fn state(&self) -> &'static str {
+        self.lock().as_str()
     }
 
     /// The digest of the copy.

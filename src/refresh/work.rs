@@ -1,8 +1,10 @@
 //! One refresh: from the order to what it means, with everything stored that must be.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 
 use super::judge::{CollapseRule, Verdict, judge, mend_answer};
 use super::upstream::Standing;
@@ -42,6 +44,8 @@ pub(super) struct Done {
     pub(super) outcome: Outcome,
     /// The host to which the upstream has moved for good, if it answered and that is another.
     pub(super) moved_to: Option<Arc<str>>,
+    /// How long its answer took, if there was one.
+    pub(super) took: Option<Duration>,
 }
 
 /// One upstream's part of a refresh.
@@ -65,21 +69,24 @@ pub(super) async fn refresh<F: Fetch>(tools: Arc<Tools<F>>, job: Job) -> Done {
     };
     let (address, ports, way) = (job.address.clone(), Arc::clone(&job.ports), job.way.clone());
     let order = Order { address, reach: job.reach, ports, way, validators };
-    match (tools.fetch.fetch(order).await, held) {
+    let started = Instant::now();
+    let answer = tools.fetch.fetch(order).await;
+    let took = Some(started.elapsed());
+    match (answer, held) {
         (Ok(Fetched::NotModified { moved_to }), Some(held)) => {
             let held = Snapshot { confirmed_at: tools.clock.now(), ..held.clone() };
-            Done { outcome: Outcome::Confirmed(held), moved_to }
+            Done { outcome: Outcome::Confirmed(held), moved_to, took }
         }
         (Ok(Fetched::NotModified { .. }), None) => failed(FetchError::Unexpected(304)),
         (Ok(Fetched::Body { text, validators, moved_to }), _) => {
-            Done { outcome: read(tools, job, text, validators).await, moved_to }
+            Done { outcome: read(tools, job, text, validators).await, moved_to, took }
         }
         (Err(error), _) => failed(error),
     }
 }
 
 fn failed(error: FetchError) -> Done {
-    Done { outcome: Outcome::Failed(error), moved_to: None }
+    Done { outcome: Outcome::Failed(error), moved_to: None, took: None }
 }
 
 async fn read<F: Fetch>(tools: Arc<Tools<F>>, job: Job, text: Vec<u8>, validators: Validators) -> Outcome {

@@ -8,9 +8,9 @@ use super::acme::acme as read_acme;
 use super::item::Item;
 use super::resolve::{Context, DAY, HOUR, MINUTE, SECOND};
 use super::section::Section;
-use super::{CertificateOrigin, Encryption, Server};
+use super::{CertificateOrigin, Encryption, Problem, Server};
 use crate::acme;
-use crate::http::{CloudflareRanges, EdgeCache, FrontOptions, Listen, Patience, Rates, TrustedProxies};
+use crate::http::{CloudflareRanges, EdgeCache, FrontOptions, Listen, Password, Patience, Rates, TrustedProxies};
 use crate::tls::Files;
 
 /// What can be listened on.
@@ -23,11 +23,18 @@ const EITHER: &str = "is in files, and [server.acme] orders one; keep one of bot
 pub(super) fn server(mut section: Section, context: &mut Context<'_>) -> Server {
     let listen = listen(&mut section);
     let admin_listen = section.parsed::<Listen>("admin_listen", FORMS);
-    if admin_listen.as_ref().and_then(Listen::tcp).is_some_and(|admin| !admin.ip().is_loopback()) {
+    let admin_password = admin_password(&mut section);
+    let is_open = admin_listen.as_ref().and_then(Listen::tcp).is_some_and(|admin| !admin.ip().is_loopback());
+    if is_open && admin_password.is_none() {
         section.problem(
             "admin_listen",
-            "metrics and status are for this machine only; use an address such as 127.0.0.1:9090",
+            "metrics and status would be open to others; use an address such as 127.0.0.1:9090, or set admin_password",
         );
+    }
+    if is_open {
+        let message = "is not encrypted, so whoever is on the way reads the password; go there by a tunnel, or put a \
+                       server with TLS before it";
+        context.warnings.push(Problem { path: section.at("admin_listen"), message: message.into() });
     }
     let ordered = read_acme(section.section("acme"), context);
     let tls = tls(section.section("tls"), ordered, context);
@@ -36,6 +43,7 @@ pub(super) fn server(mut section: Section, context: &mut Context<'_>) -> Server 
     let server = Server {
         listen,
         admin_listen,
+        admin_password,
         tls,
         max_connections: section.number("max_connections", 4096, 1..=1_000_000),
         connections_per_client: section.number("connections_per_client", 256, 1..=1_000_000),
@@ -50,6 +58,15 @@ pub(super) fn server(mut section: Section, context: &mut Context<'_>) -> Server 
     };
     section.done();
     server
+}
+
+/// The hash of the password. A mistake is never quoted: it may be the password itself.
+fn admin_password(section: &mut Section) -> Option<Password> {
+    let password = Password::read(section.text("admin_password")?.trim());
+    if password.is_none() {
+        section.problem("admin_password", "is not a hash by argon2id; make one with `calferry admin-password`");
+    }
+    password
 }
 
 fn front(section: &mut Section, context: &mut Context<'_>) -> FrontOptions {

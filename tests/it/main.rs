@@ -21,6 +21,7 @@ mod rule_table;
 mod secrets;
 mod series;
 mod simulated;
+mod status;
 mod terminal;
 mod tidy;
 mod tls;

@@ -104,7 +104,7 @@ async fn no_log_line_metric_header_or_error_holds_a_token_or_a_source_address() 
         let own = if page.status == 200 { body.replace(token, "") } else { body.into_owned() };
         seen.push_str(&format!("{:?} {own}", page.headers));
     }
-    for path in ["/metrics", "/status.json"] {
+    for path in ["/", "/?lang=zh", "/metrics", "/status.json"] {
         seen.push_str(send(admin, request("GET", path, &[])).await.text());
     }
     // A settings file with a mistake in the very line that holds the secret.

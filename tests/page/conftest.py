@@ -5,6 +5,8 @@ import pathlib
 
 import pytest
 
+pytest.register_assert_rewrite("looks")
+
 from browser import Browser
 from world import World
 

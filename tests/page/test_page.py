@@ -5,20 +5,11 @@ import subprocess
 import pytest
 
 from browser import ENTER, TAB
+from looks import LOOKS, OPEN_ALL, SCREENS, fits_and_is_usable, is_quiet
 from waiting import eventually
 from world import NAME
 
-SCREENS = {"narrow": (320, 640), "phone": (390, 844), "desktop": (1280, 900)}
 IPHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 Version/18.0 Mobile Safari/604.1"
-LOOKS = [(screen, scheme, language) for screen in SCREENS for scheme in ("light", "dark") for language in ("en", "zh-Hans")]
-OPEN_ALL = "document.querySelectorAll('details').forEach(one => one.open = true)"
-
-
-def is_quiet(browser, origin: str) -> None:
-    """Nothing was complained of, and nothing was asked of anybody else."""
-    assert [entry for entry in browser.log("browser") if entry["level"] in ("SEVERE", "WARNING")] == []
-    foreign = [url for url in browser.requests() if not url.startswith((origin, "data:", "about:"))]
-    assert foreign == []
 
 
 @pytest.mark.parametrize("screen, scheme, language", LOOKS)
@@ -27,18 +18,7 @@ def test_the_page_fits_every_screen_and_everybody_can_use_it(browser, world, pic
     browser.open(f"{world.page}?lang={language}&tz=Asia/Shanghai")
     assert browser.run("return document.title") == NAME
     assert browser.run("return document.documentElement.lang") == language
-    browser.picture(pictures / f"{screen}-{scheme}-{language}.png")
-    for state in ("", OPEN_ALL):
-        browser.run(state)
-        wide = browser.run("return [document.documentElement.scrollWidth, innerWidth]")
-        assert wide[0] <= wide[1], f"scrolls sideways: {wide}"
-        browser.run(axe)
-        found = browser.run_async("axe.run().then(arguments[arguments.length - 1])")
-        assert [(one["id"], [node["html"][:200] for node in one["nodes"]]) for one in found["violations"]] == []
-        assert len(found["passes"]) > 20
-    browser.picture(pictures / f"{screen}-{scheme}-{language}-open.png")
-    assert browser.run("return getComputedStyle(document.body).backgroundColor") == (
-        "rgb(250, 249, 247)" if scheme == "light" else "rgb(22, 24, 26)")
+    fits_and_is_usable(browser, axe, scheme, pictures / f"page-{screen}-{scheme}-{language}")
     is_quiet(browser, world.origin)
 
 

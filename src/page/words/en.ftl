@@ -141,3 +141,183 @@ outlook-2 = New Outlook, or Outlook on the web: Calendar → Add calendar → Su
 device-thunderbird = Thunderbird
 thunderbird-1 = New Calendar → On the Network, and paste the address.
 thunderbird-2 = Choose how often to refresh in the calendar’s properties.
+
+## The status page, for whoever runs this server.
+
+status-title = Status of this server
+status-version = calferry { $version }, { $now } UTC
+status-certificate = The certificate holds until { $until }.
+status-certificate-ended = The certificate has ended: { $until }.
+status-certificate-trouble = { $count ->
+    [one] A new one was ordered in vain:
+   *[other] A new one was ordered { $count } times in vain:
+}
+status-sources = Sources
+status-feeds = Feeds
+status-filter = Sources by state
+status-all = All { $count }
+status-troubled = In trouble { $count }
+status-none = Nothing to show.
+status-pages = Pages
+status-page-of = Page { $page } of { $pages }
+status-previous = Previous
+status-next = Next
+state-fresh = fresh
+state-failing = failing
+state-quarantine = set aside
+state-no_copy = missing
+state-waiting = waiting
+moments-ago = just now
+in-moments = in a moment
+in-minutes = { $count ->
+    [one] in one minute
+   *[other] in { $count } minutes
+}
+in-hours = { $count ->
+    [one] in one hour
+   *[other] in { $count } hours
+}
+in-days = { $count ->
+    [one] in one day
+   *[other] in { $count } days
+}
+source-confirmed = Confirmed
+source-never = never
+source-next = Next fetch
+source-now = now
+source-size = Copy
+source-events = { $count ->
+    [one] one event, { $size }
+   *[other] { $count } events, { $size }
+}
+source-failures = { $count ->
+    [one] One failed fetch { $ago }.
+   *[other] { $count } failed fetches in a row, the first { $ago }.
+}
+source-inherited = The copy is that of the address before.
+source-junk = { $count ->
+    [one] One line of the copy was no calendar and was left out.
+   *[other] { $count } lines of the copy were no calendar and were left out.
+}
+source-moved = The source has moved to { $host } for good.
+source-egress = Egress
+way-untried = not used yet
+way-works = works
+way-unreachable = leads nowhere
+way-proxy_refuses = the proxy refuses
+way-throttled = the host refuses
+way-secret_reset = works; the host no longer knows the address
+aside-what = { $count ->
+    [one] Set aside { $ago }: an answer with one event, against { $held } of the copy.
+   *[other] Set aside { $ago }: an answer with { $count } events, against { $held } of the copy.
+}
+aside-agreed = { $count ->
+    [one] One fetch brought it.
+   *[other] { $count } fetches in a row brought it.
+}
+aside-accept = Accept it
+aside-accept-what = Accept it: what is set aside of { $source }
+done-accepted = The answer was accepted. It is served from now on.
+done-changed = Nothing was accepted: what was set aside has changed meanwhile, or is gone.
+done-busy = Nothing was accepted: the source is just being fetched. Try again in a moment.
+done-failed = Nothing was accepted: the copy could not be stored. The log says why.
+day-words = Fetches of the last 24 hours, by quarters of an hour: { $well } well, { $aside } set aside, { $failed } failed. Answers took { $took } ms in the mean.
+day-words-unanswered = Fetches of the last 24 hours, by quarters of an hour: { $well } well, { $aside } set aside, { $failed } failed.
+feed-of = From { $sources }
+feed-left-out = Left out until there is a copy: { $sources }
+feed-events = { $events } events in the sources: { $kept } kept, { $hidden } hidden, { $outside } outside the window, { $doubles } doubles.
+feed-no-edition = Nobody has fetched it yet.
+feed-rules = { $count ->
+    [one] One rule
+   *[other] { $count } rules
+}
+rule-applied = { $count ->
+    [0] applied to nothing
+    [one] applied to one event
+   *[other] applied to { $count } events
+}
+feed-devices = { $count ->
+    [0] No device
+    [one] One device
+   *[other] { $count } devices
+}
+devices-more = { $count ->
+    [one] One more device is in status.json.
+   *[other] { $count } more devices are in status.json.
+}
+device-last = Fetched { $ago } with { $client }
+device-never = Has not fetched since the program started
+device-answers = { $full } × 200, { $unchanged } × 304
+device-bytes = { $sent } sent; saved { $unchanged } by 304 and { $compressed } by compression
+figures-note = What devices fetched is counted since the program started.
+
+error-dns = The host's name could not be resolved.
+fix-dns = Check the name, and that this machine resolves names.
+error-private_address = The address, or one that a name or redirect leads to, is not public.
+fix-private_address = If it is on your own network: allow_private = true for the source.
+error-forbidden_port = The address, or one that a redirect leads to, has a port that may not be used.
+fix-forbidden_port = If it is meant: ports of the source.
+error-proxy_unreachable = No connection to the proxy, or it is none of this kind.
+fix-proxy_unreachable = Check that it runs, and its kind, host and port in egress.
+error-proxy_auth = The proxy does not accept the credentials.
+fix-proxy_auth = Check them in egress.
+error-proxy_refused = The proxy does not lead to the host.
+fix-proxy_refused = Check what it allows and resolves, or list another way in egress.
+error-connect = No connection.
+fix-connect = Check that this machine can reach the host; from some networks Google is not reachable: see egress.
+error-tls = No secure connection.
+fix-tls = Check the certificate; for one of your own set fetch.ca_file.
+error-timeout = A deadline passed.
+fix-timeout = Nothing to do; it is asked again.
+error-interrupted = The answer broke off.
+fix-interrupted = Nothing to do; it is asked again.
+error-not_http = The port answers, but not with HTTP.
+fix-not_http = Check the address.
+error-redirects = Too many redirects, or a ring.
+fix-redirects = Open the address in a browser and copy the one it ends at.
+error-downgrade = Redirected from https to http.
+fix-downgrade = Ask for an https address.
+error-bad_redirect = Redirected to nowhere.
+fix-bad_redirect = Open the address in a browser and copy the one it ends at.
+error-sign_in = Redirected to a sign-in page.
+fix-sign_in = The calendar is not shared by this address; copy the secret address.
+error-throttled = 429: the host refuses this machine for now.
+fix-throttled = Nothing to do; if it lasts for days: fetch less often, or from another address.
+error-captcha = The host wants proof of a human.
+fix-captcha = Nothing to do; if it lasts for days: fetch less often, or from another address.
+error-denied = 401 or 403.
+fix-denied = The address needs a password or is not shared; copy it again.
+error-not_found = 404 or 410.
+fix-not_found = The secret address was reset, or the calendar is not public; copy the secret address again.
+error-refused = Another 4xx.
+fix-refused = Check the address in a browser.
+error-server_error = The host is in trouble (5xx).
+fix-server_error = Nothing to do; it is asked again.
+error-unexpected_status = A status that has no place here.
+fix-unexpected_status = Check the address in a browser.
+error-empty = An empty answer.
+fix-empty = Nothing to do; it is asked again.
+error-partial = Only a part of an answer (206).
+fix-partial = Nothing to do; it is asked again.
+error-web_page = A web page (HTML).
+fix-web_page = This is a web page's address; use the iCal address.
+error-too_large = Larger than max_size.
+fix-too_large = If it is really that large, raise it.
+error-unknown_coding = Compressed in a way that was not asked for.
+fix-unknown_coding = Nothing to do; it is asked again.
+error-bad_coding = Damaged compression.
+fix-bad_coding = Nothing to do; it is asked again.
+error-not_calendar = It does not begin with BEGIN:VCALENDAR.
+fix-not_calendar = Nothing to do; it is asked again. If it stays: check the address.
+error-truncated = It ends inside a component.
+fix-truncated = Nothing to do; it is asked again.
+error-unbalanced = BEGIN and END do not match.
+fix-unbalanced = Nothing to do; it is asked again.
+error-wrong_charset = Not UTF-8.
+fix-wrong_charset = Nothing to do; it is asked again.
+error-too_much = More lines, components or the like than allowed.
+fix-too_much = If it is really like that, raise the limits in [fetch].
+error-collapsed = Most events gone at once; kept aside.
+fix-collapsed = Nothing to do, or accept it.
+error-storage = The copy could not be written.
+fix-storage = Check the space and the permissions of the state folder.
