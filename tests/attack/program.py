@@ -150,6 +150,26 @@ class Program:
         assert done.returncode == 0, done.stderr
         return dict(re.findall(rf"^feed {feed} +device (\S+) .*://[^/]+(/\S+)$", done.stdout, re.MULTILINE))
 
+    def probe_path(self) -> str:
+        """The secret path of the probe: what `calferry doctor` asks of a front that says nothing."""
+        with socket.create_server(("127.0.0.1", 0)) as front:
+            front.settimeout(60)
+            config = self.folder / "doctor.toml"
+            public = f"http://127.0.0.1:{front.getsockname()[1]}"
+            config.write_text(re.sub('^public_url = ".*"$', f'public_url = "{public}"', self.config.read_text(), flags=re.MULTILINE))
+            doctor = subprocess.Popen(
+                [PROGRAM, "doctor", "--skip-sources", "--config", config], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=self.environment
+            )
+            try:
+                while True:
+                    with front.accept()[0] as connection:
+                        connection.settimeout(60)
+                        if found := re.match(rb"GET (/\S+/probe) ", connection.recv(4096)):
+                            return found[1].decode()
+            finally:
+                doctor.kill()
+                doctor.wait()
+
     def source(self, name: str) -> dict:
         """What the status says of a source."""
         return json.loads(admin(self.admin_port, "/status.json"))["sources"][name]

@@ -100,6 +100,8 @@ BOMBS = {
     "one line": (lambda u, p: u.stream(p, endless(HEAD.encode() + b"X-A:", b"y" * MIB, 1024)), "no"),
     "one folded line": (lambda u, p: u.stream(p, endless(HEAD.encode() + b"X-A:", b"\r\n y" * (MIB // 4), 1024)), "no"),
     "only line ends": (lambda u, p: u.stream(p, endless(HEAD.encode(), b"\r\n" * (MIB // 2), 1024)), "no"),
+    "a million empty lines": (lambda u, p: u.on(p, body(EVENT.format(at=1, more="\r\n" * 1_000_000))), "may"),
+    "a million stamps": (lambda u, p: u.on(p, body(EVENT.format(at=1, more=f"DTSTAMP:{SOON}T000000Z\r\n" * 1_000_000))), "no"),
     "a million properties": (lambda u, p: u.on(p, body(EVENT.format(at=1, more="X-A:1\r\n" * 1_000_000))), "no"),
     "a million parameters": (lambda u, p: u.on(p, body(EVENT.format(at=1, more="SUMMARY" + ";X=1" * 1_000_000 + ":a\r\n"))), "no"),
     "a million events": (lambda u, p: u.on(p, body("BEGIN:VEVENT\r\nEND:VEVENT\r\n" * 1_000_000)), "no"),

@@ -25,6 +25,7 @@ def judged(upstream):
         lost = program.every_path("none")["lost"]
         program.reload(text.replace('"phone", "lost"]', '"phone"]\nrevoked = ["lost"]'))
         program.here, program.none, program.lost = paths["here"], program.every_path("none")["phone"], lost
+        program.probe = program.probe_path()
         served(program, program.here, "lint canary")
         eventually("revoked", lambda: get(place_of(program), lost).status == 410)
         yield program
@@ -34,6 +35,10 @@ def judged(upstream):
 
 def known(program: Program, header: str) -> str:
     return get(place_of(program), program.here).header(header)
+
+
+def of_page(program: Program, header: str) -> str:
+    return get(place_of(program), program.here.removesuffix(".ics")).header(header)
 
 
 # What is asked, and the status of the answer that is judged: from the program, the request's line after its method and
@@ -67,6 +72,15 @@ CASES = {
     "health without a copy": (503, "GET", lambda p: (p.none.removesuffix(".ics") + "/health", "")),
     "health, head": (200, "HEAD", lambda p: (p.here.removesuffix(".ics") + "/health", "")),
     "health of nobody": (404, "GET", lambda p: ("/wrong/health", "")),
+    "probe": (200, "GET", lambda p: (p.probe, "")),
+    "probe, head": (200, "HEAD", lambda p: (p.probe, "")),
+    "probe, another method": (405, "POST", lambda p: (p.probe, "Content-Length: 0\r\n")),
+    "wrong probe": (404, "GET", lambda p: ("/wrong/probe", "")),
+    "page": (200, "GET", lambda p: (p.here.removesuffix(".ics"), "")),
+    "page, unchanged": (304, "GET", lambda p: (p.here.removesuffix(".ics"), f"If-None-Match: {of_page(p, 'etag')}\r\n")),
+    "page, head": (200, "HEAD", lambda p: (p.here.removesuffix(".ics"), "")),
+    "page without a copy": (200, "GET", lambda p: (p.none.removesuffix(".ics"), "")),
+    "page of a revoked device": (410, "GET", lambda p: (p.lost.removesuffix(".ics"), "")),
 }  # fmt: skip
 # One that is too many is asked for often; the others each come from an address of their own.
 SOURCES = {name: f"127.9.{at}.1" for at, name in enumerate(CASES)}

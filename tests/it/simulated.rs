@@ -8,6 +8,7 @@ use bytes::Bytes;
 use calferry::app::App;
 use calferry::clock::{Clock, Timestamp};
 use calferry::source::{Fetch, FetchError, Fetched, Order, Validators};
+use http::HeaderMap;
 use http_body_util::Empty;
 use tokio::time::Instant;
 
@@ -74,10 +75,34 @@ pub(crate) fn body(text: String) -> Result<Fetched, FetchError> {
 }
 
 async fn status(app: &App, path: &str, headers: &[(&str, &str)]) -> (u16, String) {
+    let (status, headers) = head(app, path, headers).await;
+    (status, headers.get("etag").map_or("", |etag| etag.to_str().unwrap()).to_owned())
+}
+
+async fn head(app: &App, path: &str, headers: &[(&str, &str)]) -> (u16, HeaderMap) {
     let request = request("GET", path, headers).map(|_| Empty::<Bytes>::new());
     let answer = app.front().answer(calferry::http::Peer::Address([127, 0, 0, 1].into()), request).await;
-    let etag = answer.headers().get("etag").map_or("", |etag| etag.to_str().unwrap()).to_owned();
-    (answer.status().as_u16(), etag)
+    (answer.status().as_u16(), answer.headers().clone())
+}
+
+/// Or each poll of a phone would be held for as long as a first copy is waited for, and ask the source once more.
+#[tokio::test(start_paused = true)]
+async fn who_asks_soon_after_a_failure_is_told_at_once_when_to_come_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let settings =
+        settings(dir.path(), "[source.work]\nurl = \"https://dead.example/a.ics\"\n[feed.me]\nsources = [\"work\"]\n");
+    let upstream = Scripted::new(|_: &str, _| Err(FetchError::Interrupted));
+    let app = App::start_with(settings, upstream.clone(), noon()).await.unwrap();
+    let me = path(&app, "me", 0);
+    assert_eq!(head(&app, &me, &[]).await.0, 503);
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    let began = Instant::now();
+    let (status, headers) = head(&app, &me, &[]).await;
+    assert_eq!((status, began.elapsed()), (503, Duration::ZERO));
+    let wait: u64 = headers["retry-after"].to_str().unwrap().parse().unwrap();
+    assert!((1..=10).contains(&wait), "{wait} s of the half minute");
+    assert_eq!(upstream.log.lock().unwrap().asked.values().map(Vec::len).sum::<usize>(), 1);
+    assert!(app.stop().await);
 }
 
 #[tokio::test(start_paused = true)]
@@ -109,6 +134,26 @@ async fn through_seven_days_of_a_dead_upstream_every_request_is_answered_with_th
     assert_eq!(seen, HashMap::from([(200, 336), (304, 336)]));
     let fetches = upstream.log.lock().unwrap().asked.values().next().unwrap().len();
     assert!((28..60).contains(&fetches), "{fetches} fetches: one each six hours, and a few more on the first day");
+    assert!(app.stop().await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_host_that_asked_for_time_gets_it_whoever_comes_for_the_calendar() {
+    let dir = tempfile::tempdir().unwrap();
+    let settings =
+        settings(dir.path(), "[source.work]\nurl = \"https://busy.example/a.ics\"\n[feed.me]\nsources = [\"work\"]\n");
+    let upstream =
+        Scripted::new(|_: &str, _| Err(FetchError::Throttled { status: 429, retry_after: Some(10 * MINUTE) }));
+    let app = App::start_with(settings, upstream.clone(), noon()).await.unwrap();
+    let me = path(&app, "me", 0);
+    let asked = || upstream.log.lock().unwrap().asked.values().map(Vec::len).sum::<usize>();
+    for _ in 0..9 {
+        assert_eq!(status(&app, &me, &[]).await.0, 503);
+        tokio::time::sleep(MINUTE).await;
+    }
+    assert_eq!(asked(), 1);
+    tokio::time::sleep(5 * MINUTE).await;
+    assert!(asked() > 1, "and is asked again after it");
     assert!(app.stop().await);
 }
 
