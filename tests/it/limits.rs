@@ -3,6 +3,8 @@
 use std::num::NonZeroU32;
 
 use calferry::app::App;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use super::harness::client::raw;
 use super::harness::program::{Program, settings};
@@ -106,4 +108,24 @@ async fn of_more_clients_than_can_be_remembered_neighbours_share_a_budget() {
     .await;
     let elsewhere = [("x-forwarded-for", "2001:db9::1")];
     assert_eq!(program.get("/wrong.ics", &elsewhere).await.status, 404, "whole neighbourhoods, not everybody");
+}
+
+#[tokio::test]
+async fn a_client_has_so_many_connections_and_a_proxy_as_many_as_its_clients_need() {
+    let upstream = Upstream::start().await;
+    for (server, expected) in [("", 2), ("trusted_proxies = [\"127.0.0.1\"]", 5)] {
+        let dir = tempfile::tempdir().unwrap();
+        let mut settings = settings(dir.path(), &toml(&upstream, server));
+        settings.server.connections_per_client = 2;
+        let program = Program { app: App::start(settings).await.unwrap(), dir };
+        let (mut held, mut answered) = (Vec::new(), 0);
+        for _ in 0..5 {
+            let mut connection = TcpStream::connect(program.address()).await.unwrap();
+            let asked = connection.write_all(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n").await;
+            let heard = connection.read(&mut [0; 1024]).await;
+            answered += usize::from(asked.is_ok() && heard.is_ok_and(|length| length > 0));
+            held.push(connection);
+        }
+        assert_eq!(answered, expected, "{server}");
+    }
 }
