@@ -37,10 +37,6 @@ def known(program: Program, header: str) -> str:
     return get(place_of(program), program.here).header(header)
 
 
-def of_page(program: Program, header: str) -> str:
-    return get(place_of(program), program.here.removesuffix(".ics")).header(header)
-
-
 # What is asked, and the status of the answer that is judged: from the program, the request's line after its method and
 # headers beside the phone's.
 CASES = {
@@ -77,7 +73,6 @@ CASES = {
     "probe, another method": (405, "POST", lambda p: (p.probe, "Content-Length: 0\r\n")),
     "wrong probe": (404, "GET", lambda p: ("/wrong/probe", "")),
     "page": (200, "GET", lambda p: (p.here.removesuffix(".ics"), "")),
-    "page, unchanged": (304, "GET", lambda p: (p.here.removesuffix(".ics"), f"If-None-Match: {of_page(p, 'etag')}\r\n")),
     "page, head": (200, "HEAD", lambda p: (p.here.removesuffix(".ics"), "")),
     "page without a copy": (200, "GET", lambda p: (p.none.removesuffix(".ics"), "")),
     "page of a revoked device": (410, "GET", lambda p: (p.lost.removesuffix(".ics"), "")),

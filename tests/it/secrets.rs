@@ -95,7 +95,8 @@ async fn no_log_line_metric_header_or_error_holds_a_token_or_a_source_address() 
             ("POST", format!("/{token}.ics")),
             ("GET", format!("/x/{token}")),
         ] {
-            let reply = send(public, request(method, &path, &[])).await;
+            // Somebody may have pasted it into the wrong field.
+            let reply = send(public, request(method, &path, &[("user-agent", token)])).await;
             seen.push_str(&format!("{:?} {}", reply.headers, String::from_utf8_lossy(&reply.body)));
         }
         // The page shows its own address and nothing else that is secret.

@@ -36,6 +36,7 @@ struct Log {
     asked: HashMap<[u8; 32], Vec<Instant>>,
     running: HashMap<String, usize>,
     most_at_once: HashMap<String, usize>,
+    most_in_all: usize,
 }
 
 impl<S> Scripted<S> {
@@ -58,6 +59,7 @@ where
             let running = log.running.entry(host.clone()).or_default();
             *running += 1;
             let running = *running;
+            log.most_in_all = log.most_in_all.max(log.running.values().sum());
             let most = log.most_at_once.entry(host.clone()).or_default();
             *most = (*most).max(running);
             count
@@ -154,6 +156,24 @@ async fn a_host_that_asked_for_time_gets_it_whoever_comes_for_the_calendar() {
     assert_eq!(asked(), 1);
     tokio::time::sleep(5 * MINUTE).await;
     assert!(asked() > 1, "and is asked again after it");
+    assert!(app.stop().await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_all_hosts_together_only_so_many_are_asked_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut toml = String::from("[fetch]\nconcurrent = 3\n");
+    for source in 0..20 {
+        toml.push_str(&format!(
+            "[source.s{source}]\nurl = \"https://h{source}.example/a.ics\"\n[feed.s{source}]\nsources = [\"s{source}\"]\n"
+        ));
+    }
+    let upstream = Scripted::new(|_: &str, _| body(harness::calendar(3, "meeting")));
+    let app = App::start_with(settings(dir.path(), &toml), upstream.clone(), noon()).await.unwrap();
+    tokio::time::sleep(MINUTE).await;
+    let log = upstream.log.lock().unwrap();
+    assert_eq!((log.asked.len(), log.most_in_all), (20, 3));
+    drop(log);
     assert!(app.stop().await);
 }
 
