@@ -70,6 +70,12 @@ async fn over_http_2_a_request_is_for_one_host_and_says_which() {
         let response = sender.send_request(request.body(Empty::<Bytes>::new()).unwrap()).await.unwrap();
         assert_eq!(response.status(), expected, "{target} {hosts:?}");
     }
+    // As much as by HTTP/1.1, and no more.
+    for (length, expected) in [(14 << 10, 200), (16 << 10, 431)] {
+        let request = Request::get("http://a/healthz").header("x-long", "x".repeat(length));
+        let response = sender.send_request(request.body(Empty::<Bytes>::new()).unwrap()).await.unwrap();
+        assert_eq!(response.status(), expected, "{length} bytes");
+    }
     drop(sender);
     connection.await.unwrap().unwrap();
 }

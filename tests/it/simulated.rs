@@ -171,10 +171,9 @@ async fn of_all_hosts_together_only_so_many_are_asked_at_once() {
     let upstream = Scripted::new(|_: &str, _| body(harness::calendar(3, "meeting")));
     let app = App::start_with(settings(dir.path(), &toml), upstream.clone(), noon()).await.unwrap();
     tokio::time::sleep(MINUTE).await;
+    assert!(app.stop().await);
     let log = upstream.log.lock().unwrap();
     assert_eq!((log.asked.len(), log.most_in_all), (20, 3));
-    drop(log);
-    assert!(app.stop().await);
 }
 
 #[tokio::test(start_paused = true)]
