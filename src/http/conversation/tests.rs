@@ -189,8 +189,9 @@ async fn over_http_2_who_is_not_there_any_more_is_found_out_long_before_an_idle_
     let (ours, mut client) = tokio::io::duplex(1 << 16);
     let parts = Parts::new();
     let asked = async {
-        // The preface with empty settings, and from then on nothing: no answer to a ping either.
+        // The preface with empty settings, GET / of host a, and from then on nothing: no answer to a ping either.
         client.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.unwrap();
+        client.write_all(b"\0\0\x06\x01\x05\0\0\0\x01\x82\x86\x84\x41\x01a").await.unwrap();
         let began = Instant::now();
         client.read_to_end(&mut Vec::new()).await.unwrap();
         began.elapsed().as_secs()
