@@ -232,7 +232,7 @@ mod tests {
         let mut now = Instant::now();
         for asked in [Some(Duration::MAX), None] {
             let mut host = Host::new(LIMITS, now);
-            for refusal in 0..100 {
+            for refusal in 0..200 {
                 host.started(now);
                 let until = host.ended(Ended::Refused(asked), now);
                 assert!(until.is_none_or(|until| until <= now + LIMITS.max_pause), "refusal {refusal}");

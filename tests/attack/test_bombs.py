@@ -185,9 +185,12 @@ def test_a_bomb_hurts_neither_the_copy_at_hand_nor_any_other_feed(victim, name, 
         def settled():
             nonlocal most
             most = max(most, program.rss())
+            # Before the look, or that may still be at the address before.
+            if not victim.upstream.hits.get(path):
+                return None
             source = victim.source()
             over = source["trouble"] or source["quarantine"] or not source["inherited"]
-            return victim.upstream.hits.get(path) and not source["fetching"] and over and source
+            return not source["fetching"] and over and source
 
         source = eventually("the fetch is over", settled, 90)
         took = time.monotonic() - began
