@@ -108,6 +108,7 @@ impl<'text> Calendar<'text> {
             beyond_ascii: 0,
             not_utf8: 0,
             loose: 0,
+            blank: (0, false),
         };
         scan.run(body_start)?;
         Ok(Self { text, body_start, lines: scan.lines, components: scan.components, notable: scan.notable })
@@ -168,6 +169,8 @@ struct Scan<'text, 'limits> {
     not_utf8: usize,
     /// Line ends that are not CRLF: by so much the text grows when it is mended.
     loose: usize,
+    /// Where the latest run of empty lines ends, and whether what is behind it goes on with what was before.
+    blank: (usize, bool),
 }
 
 impl<'text> Scan<'text, '_> {
@@ -191,7 +194,6 @@ impl<'text> Scan<'text, '_> {
             if matches!(self.text.get(physical), Some(b' ' | b'\t')) || self.blank_before_fold(physical) {
                 flags |= FOLDED;
                 loose_folds += usize::from(loose);
-                within(physical - start, self.limits.line, "bytes in one line")?;
                 continue;
             }
             self.loose += usize::from(loose);
@@ -205,16 +207,20 @@ impl<'text> Scan<'text, '_> {
     }
 
     /// Whether an empty line stands at `at` and, behind it or more of them, a fold with something in it: that goes on with
-    /// what was before. Empty lines are passed one by one.
-    fn blank_before_fold(&self, at: usize) -> bool {
-        let rest = self.text.get(at..).unwrap_or_default();
-        if !matches!(rest.first(), Some(b'\r' | b'\n')) {
+    /// what was before. Empty lines are passed one by one, and what is behind them is looked for once.
+    fn blank_before_fold(&mut self, at: usize) -> bool {
+        if !matches!(self.text.get(at), Some(b'\r' | b'\n')) {
             return false;
         }
-        let Some(first) = rest.iter().position(|byte| !matches!(byte, b'\r' | b'\n')) else { return false };
-        let fold = rest.get(first..).unwrap_or_default();
-        let fold = fold.split(|byte| *byte == b'\n').next().unwrap_or_default();
-        matches!(fold.first(), Some(b' ' | b'\t')) && !fold.trim_ascii().is_empty()
+        if at >= self.blank.0 {
+            let rest = self.text.get(at..).unwrap_or_default();
+            let first = rest.iter().position(|byte| !matches!(byte, b'\r' | b'\n')).unwrap_or(rest.len());
+            let fold = rest.get(first..).unwrap_or_default();
+            let fold = fold.split(|byte| *byte == b'\n').next().unwrap_or_default();
+            let goes_on = matches!(fold.first(), Some(b' ' | b'\t')) && !fold.trim_ascii().is_empty();
+            self.blank = (at + first, goes_on);
+        }
+        self.blank.1
     }
 
     fn finish(&self) -> Result<(), Malformed> {
@@ -264,12 +270,13 @@ impl<'text> Scan<'text, '_> {
     fn property(&mut self, property: Property, index: u32) -> Result<(), Malformed> {
         let Some(open) = self.open.last_mut() else { return Ok(()) };
         open.properties += 1;
+        within(open.properties, self.limits.properties, "properties in one component")?;
         open.present.add(property);
         let stamp = match property {
             Property::Dtstamp => &mut open.stamps.dtstamp,
             Property::LastModified => &mut open.stamps.last_modified,
             Property::Created => &mut open.stamps.created,
-            _ => return within(open.properties, self.limits.properties, "properties in one component"),
+            _ => return Ok(()),
         };
         if *stamp == 0 {
             *stamp = index;
@@ -370,3 +377,6 @@ fn usual_name(name: &[u8]) -> &'static str {
         ["VCALENDAR", "VEVENT", "VTODO", "VJOURNAL", "VFREEBUSY", "VTIMEZONE", "VALARM", "STANDARD", "DAYLIGHT"];
     usual.into_iter().find(|usual| name.eq_ignore_ascii_case(usual.as_bytes())).unwrap_or("a component")
 }
+
+#[cfg(test)]
+mod tests;

@@ -108,6 +108,14 @@ mod tests {
     use super::super::token::Key;
     use super::*;
 
+    /// So the time of a look-up says nothing to somebody who can compute the hashes of their guesses.
+    #[test]
+    fn what_a_token_is_known_by_depends_on_the_installation() {
+        let token = Key::new([1; 32]).token("me", "iphone", 0);
+        let names = [[1; 32], [2; 32]].map(|key| Catalog::<()>::new(key).name(token.reveal()));
+        assert_ne!(names[0], names[1]);
+    }
+
     #[test]
     fn a_token_leads_to_its_feed_and_a_revoked_one_is_gone() {
         let key = Key::new([1; 32]);

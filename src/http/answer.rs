@@ -163,3 +163,26 @@ pub(super) fn come_back(status: StatusCode, body: &'static str, after: Duration)
     answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds.max(1)));
     answer
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_to_come_back_is_never_too_soon() {
+        for (after, told) in [(0, "1"), (1, "1"), (999, "1"), (1000, "1"), (1001, "2"), (59_500, "60")] {
+            let answer = come_back(StatusCode::TOO_MANY_REQUESTS, "", Duration::from_millis(after));
+            assert_eq!(answer.headers()[RETRY_AFTER], told, "{after} ms");
+        }
+    }
+
+    #[test]
+    fn every_answer_in_words_is_kept_to_itself() {
+        for answer in [unknown(), gone(), method_not_allowed(), bad_request(), json(StatusCode::OK, &())] {
+            let headers = answer.headers();
+            assert_eq!(headers[CACHE_CONTROL], "no-store");
+            assert_eq!(headers["x-content-type-options"], "nosniff");
+            assert_eq!(headers["referrer-policy"], "no-referrer");
+        }
+    }
+}

@@ -238,6 +238,9 @@ mod tests {
         assert_eq!(client(&[("forwarded", "for=1.2.3.4, for=_hidden")]), at("10.0.0.1"), "hidden, and so not believed");
         assert_eq!(client(&[("forwarded", "for=unknown"), ("x-forwarded-for", "1.2.3.4")]), at("10.0.0.1"));
         assert_eq!(client(&[("x-forwarded-for", "10.0.0.3, 10.0.0.2")]), at("10.0.0.1"));
+        let behind_cloudflare = headers(&[("x-forwarded-for", "1.2.3.4, 203.0.113.8, 172.64.1.1")]);
+        let both = self::trusted(&["10.0.0.0/8", "cloudflare"]);
+        assert_eq!(both.client(at("10.0.0.1"), &behind_cloudflare), Ok(at("203.0.113.8")));
         assert_eq!(client(&[]), at("10.0.0.1"));
     }
 }

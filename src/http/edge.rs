@@ -74,6 +74,11 @@ mod tests {
     }
 
     #[test]
+    fn an_answer_may_be_as_old_as_it_is_fresh_and_as_long_again_while_the_next_is_fetched() {
+        assert_eq!(EdgeCache::new(Duration::from_mins(5)).lag(), Duration::from_mins(10));
+    }
+
+    #[test]
     fn only_the_edge_is_told_and_never_by_s_maxage() {
         let mut headers = HeaderMap::new();
         EdgeCache::new(Duration::from_mins(5)).tell(&mut headers, at(0), Duration::ZERO, at(0));

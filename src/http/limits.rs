@@ -106,7 +106,10 @@ fn name(client: Peer, crowded: bool) -> Peer {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::feed::{Catalog, Found, Key};
 
     fn ip(text: &str) -> Peer {
         Peer::Address(text.parse().unwrap())
@@ -120,6 +123,28 @@ mod tests {
         assert_ne!(name(ip("192.0.2.1"), false), name(ip("192.0.2.2"), false));
         assert_eq!(name(ip("192.0.2.1"), true), name(ip("192.0.77.2"), true));
         assert_eq!(name(ip("2001:db8:1:2::1"), true), name(ip("2001:db8:77:3::1"), true));
+    }
+
+    /// A budget that is whole again says nothing of whose it is.
+    #[test]
+    fn whoever_has_their_whole_budget_again_is_forgotten() {
+        let fast = NonZeroU32::MAX;
+        let limits = Limits::new(Rates { tokens: fast, requests: fast, wrong_tokens: fast });
+        let mut catalog = Catalog::new([7; 32]);
+        let token = Key::new([7; 32]).token("me", "phone", 0);
+        catalog.admit(&token, Arc::new(()));
+        let Found::Feed((), name) = catalog.find(token.reveal(), 0) else { panic!("it was admitted") };
+        let is_empty =
+            |limits: &Limits| [limits.tokens.is_empty(), limits.requests.is_empty(), limits.wrong_tokens.is_empty()];
+        limits.token(name).unwrap();
+        limits.request(ip("192.0.2.1")).unwrap();
+        limits.wrong_token(ip("192.0.2.1")).unwrap();
+        assert_eq!(is_empty(&limits), [false; 3]);
+        // Within microseconds.
+        assert!((0..1_000_000).any(|_| {
+            limits.sweep();
+            is_empty(&limits) == [true; 3]
+        }));
     }
 
     #[test]

@@ -222,10 +222,11 @@ impl Stream {
         }
     }
 
-    /// Waits for the client's first byte. Cancel safe.
-    pub(super) async fn readable(&self) -> io::Result<()> {
+    /// Waits for the client's first byte, which stays unread. Cancel safe.
+    pub(super) async fn first_byte(&self) -> io::Result<()> {
         match self {
-            Self::Tcp(stream) => stream.readable().await,
+            // A new connection may count as readable before anything has come.
+            Self::Tcp(stream) => stream.peek(&mut [0; 1]).await.map(drop),
             Self::Unix(stream) => stream.readable().await,
         }
     }
@@ -281,3 +282,6 @@ impl AsyncWrite for Stream {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -170,7 +170,7 @@ impl<R: Routes> Server<R> {
     async fn shake_hands(&self, tls: &Tls, stream: Stream, stop: &CancellationToken) -> Option<TlsStream<Stream>> {
         let handshake = async {
             // What is wrong with the connection shows in the handshake.
-            let _ = tokio::time::timeout(self.patience.first_byte, stream.readable()).await.ok()?;
+            let _ = tokio::time::timeout(self.patience.first_byte, stream.first_byte()).await.ok()?;
             tokio::time::timeout(self.patience.head, tls.accept(stream)).await.ok()
         };
         let stopped = async {
@@ -225,3 +225,6 @@ fn is_of_one_connection(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
 }
+
+#[cfg(test)]
+mod tests;

@@ -226,6 +226,26 @@ mod tests {
         assert_eq!(host.may_start(at_last + secs(60)), May::Start);
     }
 
+    /// Or one answer could end all fetching for good, and a number beyond all clocks the program.
+    #[tokio::test(start_paused = true)]
+    async fn a_host_is_never_left_alone_for_longer_than_the_settings_say() {
+        let mut now = Instant::now();
+        for asked in [Some(Duration::MAX), None] {
+            let mut host = Host::new(LIMITS, now);
+            for refusal in 0..200 {
+                host.started(now);
+                let until = host.ended(Ended::Refused(asked), now);
+                assert!(until.is_none_or(|until| until <= now + LIMITS.max_pause), "refusal {refusal}");
+                let rests = match host.readiness(now) {
+                    Readiness::Refuses(until) | Readiness::Rests(until) => until,
+                    Readiness::Ready => panic!("it has refused"),
+                };
+                assert!(rests <= now + LIMITS.max_pause, "refusal {refusal}");
+                now = rests;
+            }
+        }
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_way_that_leads_nowhere_rests_longer_and_longer_and_holds_up_nobody_who_has_no_other() {
         let now = Instant::now();

@@ -108,3 +108,6 @@ impl Ledger {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

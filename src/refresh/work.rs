@@ -126,3 +126,6 @@ fn settle<F>(tools: &Tools<F>, job: &Job, text: Vec<u8>, validators: Validators)
         }
     })
 }
+
+#[cfg(test)]
+mod tests;

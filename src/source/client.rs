@@ -257,3 +257,6 @@ impl Fetch for Client {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

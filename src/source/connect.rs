@@ -209,3 +209,19 @@ impl Service<Name> for Resolver {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_name_is_looked_up_when_there_is_a_place_for_it() {
+        let places = Arc::new(Semaphore::new(1));
+        let place = Arc::clone(&places).acquire_owned().await.unwrap();
+        let mut resolver = Resolver { reach: Reach::Private, places };
+        let mut found = resolver.call("127.0.0.1".parse().unwrap());
+        assert!(tokio::time::timeout(Duration::from_millis(200), found.as_mut()).await.is_err());
+        drop(place);
+        assert_eq!(found.await.unwrap().count(), 1);
+    }
+}

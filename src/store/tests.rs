@@ -39,6 +39,29 @@ fn what_was_accepted_is_there_after_a_restart() {
 }
 
 #[test]
+fn a_file_that_others_could_read_is_made_private() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(Store::open(dir.path(), Access::Serve).unwrap());
+    let path = dir.path().join("calferry.db");
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let _store = Store::open(dir.path(), Access::Serve).unwrap();
+    for file in ["calferry.db", "calferry.db-wal", "calferry.db-shm"] {
+        let mode = std::fs::metadata(dir.path().join(file)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{file}");
+    }
+}
+
+/// A power cut cannot be had in a test; what it asks for can.
+#[test]
+fn a_commit_waits_for_the_disk_and_the_reader_writes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path(), Access::Serve).unwrap();
+    let synchronous = |of: &Mutex<Connection>| locked(of).pragma_query_value(None, "synchronous", |row| row.get(0));
+    assert_eq!((synchronous(&store.writer), synchronous(&store.reader)), (Ok(2), Ok(2)));
+    assert!(locked(&store.reader).execute("DELETE FROM snapshot", []).is_err());
+}
+
+#[test]
 fn a_new_address_serves_the_old_copy_until_it_has_its_own() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(dir.path(), Access::Serve).unwrap();

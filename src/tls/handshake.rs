@@ -75,7 +75,6 @@ impl Tls {
         config.alpn_protocols = vec![PROTOCOL.to_vec()];
         // Such a connection is over when it is made: nothing of it can be taken up again.
         config.session_storage = Arc::new(NoServerSessionStorage {});
-        config.send_tls13_tickets = 0;
         Self { checks: Some(Arc::new(config)), ..self }
     }
 

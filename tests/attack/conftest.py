@@ -8,8 +8,9 @@ import pytest
 
 import client
 from client import Place
-from program import FULL, MIB, Program, certificate, eventually, understands
+from program import FULL, MIB, Program, certificate, understands
 from upstream import Upstream, calendar, settings
+from waiting import eventually
 
 REPORT: list[str] = []
 TLS = 'certificate = "{pem}"\nkey = "{key}"'

@@ -6,18 +6,21 @@ import os
 import pathlib
 import re
 import resource
+import shutil
 import signal
 import socket
 import sqlite3
 import subprocess
 import tempfile
-import time
+import weakref
 from functools import cache
 
 from client import admin
+from waiting import eventually
 
 PROGRAM = os.environ["CALFERRY_BIN"]
 FULL = os.environ.get("CALFERRY_ATTACK", "quick") == "full"
+KEEP = os.environ.get("CALFERRY_ATTACK_KEEP") == "1"
 MIB = 1 << 20
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -31,15 +34,6 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
-
-
-def eventually(what: str, true, seconds: float = 20):
-    """Waits until `true()` gives something, and gives it."""
-    end = time.monotonic() + seconds
-    while not (found := true()):
-        assert time.monotonic() < end, f"{what}: not within {seconds} s"
-        time.sleep(0.02)
-    return found
 
 
 @cache
@@ -59,7 +53,7 @@ def understands(section: str, line: str) -> bool:
 @cache
 def certificate() -> tuple[str, str]:
     """A certificate for this machine that nobody else believes, and its key."""
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="attack-tls-"))
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="tls-"))
     pem, key = str(folder / "cert.pem"), str(folder / "key.pem")
     subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30"]
@@ -77,7 +71,10 @@ class Program:
     before them."""
 
     def __init__(self, settings: str, tls=False, server=None, wrap=(), environment=None, state=None, wait=True, top=""):
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="attack-"))
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="program-"))
+        if not KEEP:
+            # It goes with this object, which is at the end of its test.
+            weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
         self.state = pathlib.Path(state or self.folder / "state")
         self.config, self.log = self.folder / "calferry.toml", self.folder / "log"
         self.port, self.admin_port, self.tls = free_port(), free_port(), tls
@@ -152,6 +149,26 @@ class Program:
         done = subprocess.run([PROGRAM, "url", "--config", self.config], capture_output=True, timeout=60, text=True)
         assert done.returncode == 0, done.stderr
         return dict(re.findall(rf"^feed {feed} +device (\S+) .*://[^/]+(/\S+)$", done.stdout, re.MULTILINE))
+
+    def probe_path(self) -> str:
+        """The secret path of the probe: what `calferry doctor` asks of a front that says nothing."""
+        with socket.create_server(("127.0.0.1", 0)) as front:
+            front.settimeout(60)
+            config = self.folder / "doctor.toml"
+            public = f"http://127.0.0.1:{front.getsockname()[1]}"
+            config.write_text(re.sub('^public_url = ".*"$', f'public_url = "{public}"', self.config.read_text(), flags=re.MULTILINE))
+            doctor = subprocess.Popen(
+                [PROGRAM, "doctor", "--skip-sources", "--config", config], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=self.environment
+            )
+            try:
+                while True:
+                    with front.accept()[0] as connection:
+                        connection.settimeout(60)
+                        if found := re.match(rb"GET (/\S+/probe) ", connection.recv(4096)):
+                            return found[1].decode()
+            finally:
+                doctor.kill()
+                doctor.wait()
 
     def source(self, name: str) -> dict:
         """What the status says of a source."""

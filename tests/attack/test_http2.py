@@ -26,7 +26,8 @@ from frames import (
     frame,
     number,
 )
-from program import DEADLINES, FULL, LATE, MIB, eventually
+from program import DEADLINES, FULL, LATE, MIB
+from waiting import eventually
 
 MANY = 100_000 if FULL else 20_000
 CPU = 1.0 if FULL else 10.0

@@ -8,8 +8,9 @@ import subprocess
 import sys
 import time
 
-from program import FULL, Program, eventually
+from program import FULL, Program
 from upstream import calendar
+from waiting import eventually
 
 FEEDS, ROTATIONS, WORKERS = 64, 4, 2
 REQUESTS = int(os.environ.get("CALFERRY_REQUESTS", 1_000_000 if FULL else 20_000))

@@ -9,8 +9,9 @@ from httplint.note import levels
 
 from client import Reading, get, request
 from conftest import place_of, served
-from program import Program, eventually
+from program import Program
 from upstream import calendar, settings
+from waiting import eventually
 
 @pytest.fixture(scope="module")
 def judged(upstream):
@@ -24,6 +25,7 @@ def judged(upstream):
         lost = program.every_path("none")["lost"]
         program.reload(text.replace('"phone", "lost"]', '"phone"]\nrevoked = ["lost"]'))
         program.here, program.none, program.lost = paths["here"], program.every_path("none")["phone"], lost
+        program.probe = program.probe_path()
         served(program, program.here, "lint canary")
         eventually("revoked", lambda: get(place_of(program), lost).status == 410)
         yield program
@@ -66,6 +68,14 @@ CASES = {
     "health without a copy": (503, "GET", lambda p: (p.none.removesuffix(".ics") + "/health", "")),
     "health, head": (200, "HEAD", lambda p: (p.here.removesuffix(".ics") + "/health", "")),
     "health of nobody": (404, "GET", lambda p: ("/wrong/health", "")),
+    "probe": (200, "GET", lambda p: (p.probe, "")),
+    "probe, head": (200, "HEAD", lambda p: (p.probe, "")),
+    "probe, another method": (405, "POST", lambda p: (p.probe, "Content-Length: 0\r\n")),
+    "wrong probe": (404, "GET", lambda p: ("/wrong/probe", "")),
+    "page": (200, "GET", lambda p: (p.here.removesuffix(".ics"), "")),
+    "page, head": (200, "HEAD", lambda p: (p.here.removesuffix(".ics"), "")),
+    "page without a copy": (200, "GET", lambda p: (p.none.removesuffix(".ics"), "")),
+    "page of a revoked device": (410, "GET", lambda p: (p.lost.removesuffix(".ics"), "")),
 }  # fmt: skip
 # One that is too many is asked for often; the others each come from an address of their own.
 SOURCES = {name: f"127.9.{at}.1" for at, name in enumerate(CASES)}

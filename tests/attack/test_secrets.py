@@ -16,15 +16,16 @@ import pytest
 
 from client import Reading, admin, get, request
 from conftest import place_of, served
-from program import PROGRAM, Program, certificate, eventually
+from program import PROGRAM, Program, certificate
 from upstream import HEAD, calendar
+from waiting import eventually
 
 # Each place where a secret can be has one of its own, so that a leak tells where it comes from.
 PLACES = "address file variable user password query proxyuser proxypass egress token badtoken badurl badway badkey".split()
 SECRET = {place: f"c0ffee{at:02}{place}c0ffeec0ffee" for at, place in enumerate(PLACES)}
 CLI = ["check", "check --online", "fetch good", "fetch refused", "fetch tls", "fetch quarantined", "fetch socks", "preview good",
        "explain good 0@good", "explain good nothing", "preview nothing", "accept good", "accept quarantined", "accept nothing",
-       "health", "url nothing", "fetch nothing"]  # fmt: skip
+       "health", "url nothing", "fetch nothing", "doctor", "doctor --json --skip-sources"]  # fmt: skip
 TRACE = {"CALFERRY_LOG": "trace", "SECRET_URL": "", "RUST_BACKTRACE": "full"}
 
 
@@ -182,9 +183,33 @@ def bad_settings(text: str, folder: pathlib.Path) -> dict[str, str]:
     }  # fmt: skip
 
 
+def handshake(program: Program, alpn: str) -> bytes:
+    """All that comes of offering `alpn`, as it is on the wire."""
+    context = ssl.create_default_context(cafile=certificate()[0])
+    context.set_alpn_protocols([alpn])
+    came, going = ssl.MemoryBIO(), ssl.MemoryBIO()
+    side = context.wrap_bio(came, going, server_hostname="cal.example.com")
+    heard = b""
+    with place_of(program).connect(bare=True) as connection:
+        while True:
+            try:
+                side.do_handshake()
+                break
+            except ssl.SSLWantReadError:
+                connection.sendall(going.read())
+                part = connection.recv(65536)
+                heard += part
+                came.write(part) if part else came.write_eof()
+            except ssl.SSLError:
+                # Refused, which is an answer too.
+                break
+    assert heard
+    return heard
+
+
 def test_no_secret_comes_out_whatever_goes_wrong(leaky, upstream, report):
     folder, text, sources, path = leaky
-    program = Program(text, environment=TRACE | {"SECRET_URL": os.environ["SECRET_URL"]}, state=folder / "state", server={"wrong_tokens_per_minute": 10})
+    program = Program(text, environment=TRACE | {"SECRET_URL": os.environ["SECRET_URL"]}, state=folder / "state", server={"wrong_tokens_per_minute": 10}, tls=True)
     out: dict[str, bytes] = {}
 
     def command(line: str) -> subprocess.CompletedProcess:
@@ -221,6 +246,15 @@ def test_no_secret_comes_out_whatever_goes_wrong(leaky, upstream, report):
                 out[f"{method} {name} {target.replace(door[:-4], '…')}: head"] = reply.head
                 out[f"{method} {name} {target.replace(door[:-4], '…')}: body"] = reply.text() if reply.body else b""
         assert get(place, good["kept"]).status == 200
+        probe = program.probe_path()
+        for method, target in (("GET", probe), ("HEAD", probe), ("POST", probe), ("GET", probe + "/x"), ("GET", f"{probe}?{SECRET['query']}"), ("GET", f"/{SECRET['token']}/probe")):
+            with place.connect() as connection:
+                connection.sendall(request(target, program.port, "", method, "close"))
+                reply = Reading(connection).reply(of_head=method == "HEAD")
+            assert (reply.status == 200) == (method != "POST" and target.partition("?")[0] == probe), target
+            out[f"{method} the probe, {len(out)}: head and body"] = reply.head + reply.body
+        for alpn in ("acme-tls/1", "http/1.1"):
+            out[f"a handshake for {alpn}"] = handshake(program, alpn)
         for target in ("/metrics", "/status.json", "/healthz", "/nothing", f"/{SECRET['token']}.ics"):
             out[f"admin {target.replace(SECRET['token'], '…')}"] = admin(program.admin_port, target)
         for line in CLI:
@@ -253,7 +287,8 @@ def test_no_secret_comes_out_whatever_goes_wrong(leaky, upstream, report):
     out["log"] = program.said().encode()
     # What is said only on request is there: this is of more than ten wrong tokens.
     assert b"DEBUG calferry" in out["log"] and b"panicked" not in out["log"]
-    secrets = SECRET | {f"token {at}": token for at, token in enumerate(sorted(tokens))}
+    secrets = SECRET | {f"token {at}": token for at, token in enumerate(sorted(tokens))} | {"the probe's token": probe.split("/")[1]}
+    secrets |= {f"line {at} of the key": line for at, line in enumerate(pathlib.Path(certificate()[1]).read_text().splitlines()) if len(line) > 40}
     leaks = []
     for place_name, data in out.items():
         for secret_name, secret in secrets.items():

@@ -16,8 +16,9 @@ import pytest
 
 from client import admin, get
 from conftest import place_of, served, well
-from program import FULL, PROGRAM, Program, eventually
+from program import FULL, PROGRAM, Program
 from upstream import calendar, settings
+from waiting import eventually
 
 PAGE = 4096
 
@@ -27,7 +28,7 @@ class Box:
 
     def __init__(self, upstream, name: str, mount="mount -t tmpfs -o size=3m tmpfs"):
         self.upstream, self.name, self.count = upstream, name, 0
-        self.folder = pathlib.Path(subprocess.check_output(["mktemp", "-d", "-t", "attack-disk-XXXXXX"], text=True).strip())
+        self.folder = pathlib.Path(subprocess.check_output(["mktemp", "-d", "-t", "disk-XXXXXX"], text=True).strip())
         wrap = ["unshare", "--mount", "--propagation", "private", "sh", "-c", f'{mount} "$0" && exec "$@"', str(self.folder)]
         self.program = Program(self.settings(self.answers(6)), wrap=wrap, state=self.folder / "state", wait=False)
         eventually("listening", self.program.listens)

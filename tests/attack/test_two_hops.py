@@ -12,8 +12,9 @@ import pytest
 
 from client import ATTACKER, Ended, Place, Reading, request
 from conftest import place_of, served, well
-from program import FULL, Program, eventually, free_port
+from program import FULL, Program, free_port
 from upstream import calendar, settings
+from waiting import eventually
 
 REQUESTS = 100_000 if FULL else 5_000
 FEEDS = 20

@@ -6,10 +6,11 @@ import re
 import socket
 import subprocess
 import threading
-import time
 from pathlib import Path
 
 import pytest
+
+from waiting import eventually
 
 REPO = Path(__file__).resolve().parents[2]
 DEPLOY = REPO / "deploy"
@@ -33,14 +34,6 @@ def free_port():
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         return one.getsockname()[1]
-
-
-def eventually(look, what, seconds=30):
-    end = time.monotonic() + seconds
-    while not (found := look()):
-        assert time.monotonic() < end, what
-        time.sleep(0.05)
-    return found
 
 
 def answers(port):
@@ -76,7 +69,7 @@ class Calferry:
         self.process = subprocess.Popen(
             [PROGRAM, "serve", "--log", "debug", "--config", self.config], stderr=self.log.open("w"), stdout=subprocess.DEVNULL
         )
-        eventually(lambda: answers(self.port) and answers(self.admin), "calferry listens")
+        eventually("calferry listens", lambda: answers(self.port) and answers(self.admin))
         shown = run(PROGRAM, "url", "--config", self.config)
         self.path = re.search(r"https://cal\.example\.com(/\S+)", shown.stdout)[1]
         self.token = self.path.removeprefix("/").removesuffix(".ics")

@@ -9,7 +9,8 @@ import uuid
 
 import pytest
 
-from conftest import CALENDAR, DEPLOY, PROGRAM, answers, eventually, free_port, run
+from conftest import CALENDAR, DEPLOY, PROGRAM, answers, free_port, run
+from waiting import eventually
 
 
 CHROOT = shutil.which("chroot", path="/usr/sbin:/usr/bin")
@@ -63,7 +64,7 @@ def test_a_front_hands_through_what_matters_and_keeps_no_token(front, calferry, 
                    "--connect-to", f"cal.example.com:443:127.0.0.1:{port}", *options, f"https://cal.example.com{path}")
 
     try:
-        eventually(lambda: answers(port), "the front listens")
+        eventually("the front listens", lambda: answers(port))
         seen = curl(calferry.path, "-D-", "-H", "Accept-Encoding: gzip", "-o", tmp_path / "body")
         head = dict(line.lower().split(": ", 1) for line in seen.stdout.splitlines() if ": " in line)
         assert seen.stdout.startswith("HTTP/2 200"), seen.stdout
@@ -108,7 +109,7 @@ def test_a_front_says_itself_who_asks(front, tmp_path):
     command = [str(part) for part in front(tmp_path, back.server_address[1], port)]
     process = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, "HOME": str(tmp_path)})
     try:
-        eventually(lambda: answers(port), "the front listens")
+        eventually("the front listens", lambda: answers(port))
         lies = [part for name in ["X-Forwarded-For", "CF-Connecting-IP", "Forwarded"] for part in ["-H", f"{name}: 203.0.113.7"]]
         run("curl", "-sk", "--noproxy", "*", *lies, "--connect-to", f"cal.example.com:443:127.0.0.1:{port}", "https://cal.example.com/x")
         assert "203.0.113.7" not in str(back.heard) and back.heard["X-Forwarded-For"] == "127.0.0.1", back.heard

@@ -11,7 +11,8 @@ import pytest
 
 import world
 from spellings import FORBIDDEN, NONSENSE, ONLY_REDIRECTS, OTHER_SCHEMES, SPELT, kernel_refuses, reached
-from world import PUBLIC, PUBLIC_6, calferry, eventually, seen, settings, verdicts
+from waiting import eventually
+from world import PUBLIC, PUBLIC_6, calferry, seen, settings, verdicts
 
 ANY = "allow_private = true\n"
 # What a header cannot hold is no redirect.

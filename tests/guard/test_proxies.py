@@ -13,7 +13,8 @@ import time
 import pytest
 
 from spellings import SPELT
-from world import INSIDE, OUTSIDE, PUBLIC, eventually, seen, sh, verdicts
+from waiting import eventually
+from world import INSIDE, OUTSIDE, PUBLIC, seen, sh, verdicts
 
 SOCKS, CONNECT, DEAD = (
     f"socks5h://lin:s3cret@{OUTSIDE}:1080",

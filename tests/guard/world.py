@@ -13,7 +13,6 @@ import struct
 import subprocess
 import tempfile
 import threading
-import time
 from collections import Counter
 
 PROGRAM = os.environ["CALFERRY_BIN"]
@@ -178,14 +177,6 @@ def verdicts(sources: dict[str, str], more: str = "", where=(), environment=None
     found = {name: "good" for name in re.findall(r"^source (\S+): 1 event", done.stdout, re.MULTILINE)}
     found |= dict(re.findall(r"^source (\S+): (\w+): ", done.stdout, re.MULTILINE))
     assert found.keys() == sources.keys(), f"{done.stdout[-3000:]} {done.stderr[-3000:]}"
-    return found
-
-
-def eventually(what: str, true, seconds: float = 20):
-    end = time.monotonic() + seconds
-    while not (found := true()):
-        assert time.monotonic() < end, f"{what}: not within {seconds} s"
-        time.sleep(0.02)
     return found
 
 

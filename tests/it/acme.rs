@@ -135,6 +135,20 @@ async fn a_certificate_is_renewed_when_a_third_is_left_and_open_connections_stay
     assert!(ask(&mut open, "/healthz").await.unwrap().starts_with("HTTP/1.1 200"), "the open one lives on");
 }
 
+/// Of a certificate with a critical extension that it does not know, rustls judges no signature.
+macro_rules! believe_every_signature {
+    ($($verify:ident),*) => {$(
+        fn $verify(
+            &self,
+            _: &[u8],
+            _: &CertificateDer<'_>,
+            _: &DigitallySignedStruct,
+        ) -> Result<HandshakeSignatureValid, rustls::Error> {
+            Ok(HandshakeSignatureValid::assertion())
+        }
+    )*};
+}
+
 /// Takes whatever it is shown.
 #[derive(Debug)]
 struct Credulous(Arc<CryptoProvider>);
@@ -151,24 +165,7 @@ impl ServerCertVerifier for Credulous {
         Ok(ServerCertVerified::assertion())
     }
 
-    // Of a certificate with a critical extension that it does not know, rustls judges no signature.
-    fn verify_tls12_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
+    believe_every_signature!(verify_tls12_signature, verify_tls13_signature);
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.0.signature_verification_algorithms.supported_schemes()

@@ -47,6 +47,39 @@ async fn http_2_is_served_in_clear_text_on_the_same_port() {
     connection.await.unwrap().unwrap();
 }
 
+#[tokio::test]
+async fn over_http_2_a_request_is_for_one_host_and_says_which() {
+    let (_upstream, program) = program("").await;
+    let stream = TcpStream::connect(program.address()).await.unwrap();
+    let (mut sender, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+    let connection = tokio::spawn(connection);
+    for (target, hosts, expected) in [
+        ("http://a/healthz", &[][..], 200),
+        ("http://a/healthz", &["A"], 200),
+        ("/healthz", &["a"], 200),
+        ("http://a/healthz", &["b"], 400),
+        ("http://a/healthz", &["a", "a"], 400),
+        ("/healthz", &["a", "b"], 400),
+        ("/healthz", &[], 400),
+    ] {
+        let mut request = Request::get(target);
+        for host in hosts {
+            request = request.header("host", *host);
+        }
+        let response = sender.send_request(request.body(Empty::<Bytes>::new()).unwrap()).await.unwrap();
+        assert_eq!(response.status(), expected, "{target} {hosts:?}");
+    }
+    // As much as by HTTP/1.1, and no more.
+    for (length, expected) in [(14 << 10, 200), (16 << 10, 431)] {
+        let request = Request::get("http://a/healthz").header("x-long", "x".repeat(length));
+        let response = sender.send_request(request.body(Empty::<Bytes>::new()).unwrap()).await.unwrap();
+        assert_eq!(response.status(), expected, "{length} bytes");
+    }
+    drop(sender);
+    connection.await.unwrap().unwrap();
+}
+
 /// What hyper's builder alone would hold for ever is cut: the socket that says nothing, half a preface, half a head.
 #[tokio::test]
 async fn silent_and_slow_clients_are_cut_while_others_are_served() {

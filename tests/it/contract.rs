@@ -52,6 +52,25 @@ async fn a_subscriber_gets_the_calendar_with_every_header_of_the_contract() {
     assert_eq!(text.matches("DTSTAMP:20261118T081122Z").count(), 3);
 }
 
+/// What hyper writes by itself would be the machine's, and after that was set back, the latest it has written.
+#[tokio::test]
+async fn the_date_is_what_the_programs_clock_says() {
+    let upstream = Upstream::start().await;
+    upstream.on("/a.ics", calendar(harness::calendar(3, "meeting")));
+    let toml = format!(
+        "[fetch]\nallow_private = true\n[source.work]\nurl = \"{}\"\n[feed.me]\nsources = [\"work\"]",
+        upstream.url("/a.ics")
+    );
+    let then = calferry::clock::Timestamp::from_secs(1_000_000_000);
+    let clock = calferry::clock::Clock::simulated(then);
+    let program = Program::start_in(tempfile::tempdir().unwrap(), &toml, clock).await;
+    for path in ["/healthz", "/wrong.ics"] {
+        let date = httpdate::parse_http_date(program.get(path, &[]).await.header("date")).unwrap();
+        let late = calferry::clock::Timestamp::from(date).since(then);
+        assert!(date >= then.system_time() && late.as_secs() < 600, "{path}: {late:?}");
+    }
+}
+
 #[tokio::test]
 async fn head_has_the_headers_of_get_and_no_body() {
     let (_upstream, program) = usual().await;
@@ -234,13 +253,14 @@ async fn requests_that_could_be_read_in_two_ways_are_refused() {
     let refused = [
         format!("GET {path} HTTP/1.1\r\n\r\n"),
         format!("GET {path} HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n"),
+        format!("GET {path} HTTP/1.0\r\nHost: a\r\nHost: b\r\n\r\n"),
         format!("GET http://other.example{path} HTTP/1.1\r\nHost: cal.example.com\r\n\r\n"),
         format!("GET {path} HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc"),
         format!("GET {path} HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
         format!("GET {path} HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
         format!("GET {path} HTTP/1.1\r\nHost: a\r\nX-Long: {long}\r\n\r\n"),
         format!("GET /{long} HTTP/1.1\r\nHost: a\r\n\r\n"),
-        format!("GET {path} HTTP/1.1\r\nHost: a\r\n{}\r\n", "X: y\r\n".repeat(100)),
+        format!("GET {path} HTTP/1.1\r\nHost: a\r\n{}\r\n", "X: y\r\n".repeat(64)),
         format!("GET {path} HTTP/1.1\r\nHost : a\r\n\r\n"),
     ];
     for request in refused {
@@ -327,6 +347,8 @@ async fn metrics_and_status_are_on_the_private_listener_only() {
     assert_eq!(program.admin("/status.json").await.json()["sources"]["work"]["state"], "fresh");
     for path in ["/metrics", "/status.json"] {
         assert_eq!(program.get(path, &[]).await.status, 404, "{path}");
+        let posted = send(program.app.admin_listening().unwrap(), request("POST", path, &[])).await;
+        assert_eq!(posted.status, 405, "{path}");
     }
     for path in ["/healthz", "/readyz"] {
         assert_eq!(program.get(path, &[]).await.status, 200, "{path}");

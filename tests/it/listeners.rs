@@ -112,7 +112,9 @@ async fn a_socket_of_systemd_is_served_and_holds_what_comes_between_two_programs
 async fn the_private_listener_is_never_a_socket_that_others_can_reach() {
     let dir = settings("\"127.0.0.1:0\"\nadmin_listen = \"systemd:private\"");
     let socket = TcpListener::bind("0.0.0.0:0").unwrap();
-    let refused = handed(dir.path(), "private", socket).stderr(Stdio::piped()).output().await.unwrap();
+    let refused = handed(dir.path(), "private", socket).stderr(Stdio::piped()).output();
+    let ended = tokio::time::timeout(std::time::Duration::from_secs(30), refused).await;
+    let refused = ended.expect("it does not serve there").unwrap();
     assert!(!refused.status.success());
     assert!(String::from_utf8_lossy(&refused.stderr).contains("is open to others"));
 }

@@ -13,6 +13,7 @@ mod doctor;
 mod egress;
 mod harness;
 mod kills;
+mod limits;
 mod listeners;
 mod merged;
 mod model;

@@ -1,6 +1,7 @@
 //! Nothing that a stranger may see, and nothing that an operator may paste into a bug report, holds a secret.
 
 use std::process::Stdio;
+use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::Command;
@@ -63,12 +64,12 @@ async fn no_log_line_metric_header_or_error_holds_a_token_or_a_source_address() 
         }
         log.push_str(&line);
     }
-    let rest = tokio::spawn(async move {
-        let mut rest = String::new();
+    let rest = Arc::new(Mutex::new(String::new()));
+    let reading = Arc::clone(&rest);
+    let read = tokio::spawn(async move {
         while let Some(line) = lines.next_line().await.unwrap() {
-            rest.push_str(&line);
+            reading.lock().unwrap().push_str(&line);
         }
-        rest
     });
     let (public, admin): (std::net::SocketAddr, std::net::SocketAddr) = (public.unwrap(), admin.unwrap());
     eventually("a verdict on every source", async || {
@@ -95,7 +96,8 @@ async fn no_log_line_metric_header_or_error_holds_a_token_or_a_source_address() 
             ("POST", format!("/{token}.ics")),
             ("GET", format!("/x/{token}")),
         ] {
-            let reply = send(public, request(method, &path, &[])).await;
+            // Somebody may have pasted it into the wrong field.
+            let reply = send(public, request(method, &path, &[("user-agent", token)])).await;
             seen.push_str(&format!("{:?} {}", reply.headers, String::from_utf8_lossy(&reply.body)));
         }
         // The page shows its own address and nothing else that is secret.
@@ -116,16 +118,17 @@ async fn no_log_line_metric_header_or_error_holds_a_token_or_a_source_address() 
     })
     .await;
     let id = i32::try_from(program.id().unwrap()).unwrap();
-    for signal in ["-HUP", "-TERM"] {
-        assert!(Command::new("kill").args([signal, &id.to_string()]).status().await.unwrap().success());
-        if signal == "-HUP" {
-            assert_eq!(send(public, request("GET", "/healthz", &[])).await.status, 200);
-        }
-    }
+    let signal = async |signal: &str| {
+        assert!(Command::new("kill").args([signal, id.to_string().as_str()]).status().await.unwrap().success());
+    };
+    signal("-HUP").await;
+    eventually("the refusal", async || rest.lock().unwrap().contains("the settings are refused")).await;
+    signal("-TERM").await;
     let mut out = String::new();
     program.stdout.take().unwrap().read_to_string(&mut out).await.unwrap();
     assert!(program.wait().await.unwrap().success());
-    log.push_str(&rest.await.unwrap());
+    read.await.unwrap();
+    log.push_str(&rest.lock().unwrap());
 
     for line in ["source `html` gave no good answer", "GET feed `good` → 200", "the settings are refused"] {
         assert!(log.contains(line), "{line:?} is missing in {log}");

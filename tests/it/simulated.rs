@@ -8,6 +8,7 @@ use bytes::Bytes;
 use calferry::app::App;
 use calferry::clock::{Clock, Timestamp};
 use calferry::source::{Fetch, FetchError, Fetched, Order, Validators};
+use http::HeaderMap;
 use http_body_util::Empty;
 use tokio::time::Instant;
 
@@ -35,6 +36,7 @@ struct Log {
     asked: HashMap<[u8; 32], Vec<Instant>>,
     running: HashMap<String, usize>,
     most_at_once: HashMap<String, usize>,
+    most_in_all: usize,
 }
 
 impl<S> Scripted<S> {
@@ -57,6 +59,7 @@ where
             let running = log.running.entry(host.clone()).or_default();
             *running += 1;
             let running = *running;
+            log.most_in_all = log.most_in_all.max(log.running.values().sum());
             let most = log.most_at_once.entry(host.clone()).or_default();
             *most = (*most).max(running);
             count
@@ -74,10 +77,34 @@ pub(crate) fn body(text: String) -> Result<Fetched, FetchError> {
 }
 
 async fn status(app: &App, path: &str, headers: &[(&str, &str)]) -> (u16, String) {
+    let (status, headers) = head(app, path, headers).await;
+    (status, headers.get("etag").map_or("", |etag| etag.to_str().unwrap()).to_owned())
+}
+
+async fn head(app: &App, path: &str, headers: &[(&str, &str)]) -> (u16, HeaderMap) {
     let request = request("GET", path, headers).map(|_| Empty::<Bytes>::new());
     let answer = app.front().answer(calferry::http::Peer::Address([127, 0, 0, 1].into()), request).await;
-    let etag = answer.headers().get("etag").map_or("", |etag| etag.to_str().unwrap()).to_owned();
-    (answer.status().as_u16(), etag)
+    (answer.status().as_u16(), answer.headers().clone())
+}
+
+/// Or each poll of a phone would be held for as long as a first copy is waited for, and ask the source once more.
+#[tokio::test(start_paused = true)]
+async fn who_asks_soon_after_a_failure_is_told_at_once_when_to_come_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let settings =
+        settings(dir.path(), "[source.work]\nurl = \"https://dead.example/a.ics\"\n[feed.me]\nsources = [\"work\"]\n");
+    let upstream = Scripted::new(|_: &str, _| Err(FetchError::Interrupted));
+    let app = App::start_with(settings, upstream.clone(), noon()).await.unwrap();
+    let me = path(&app, "me", 0);
+    assert_eq!(head(&app, &me, &[]).await.0, 503);
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    let began = Instant::now();
+    let (status, headers) = head(&app, &me, &[]).await;
+    assert_eq!((status, began.elapsed()), (503, Duration::ZERO));
+    let wait: u64 = headers["retry-after"].to_str().unwrap().parse().unwrap();
+    assert!((1..=10).contains(&wait), "{wait} s of the half minute");
+    assert_eq!(upstream.log.lock().unwrap().asked.values().map(Vec::len).sum::<usize>(), 1);
+    assert!(app.stop().await);
 }
 
 #[tokio::test(start_paused = true)]
@@ -110,6 +137,43 @@ async fn through_seven_days_of_a_dead_upstream_every_request_is_answered_with_th
     let fetches = upstream.log.lock().unwrap().asked.values().next().unwrap().len();
     assert!((28..60).contains(&fetches), "{fetches} fetches: one each six hours, and a few more on the first day");
     assert!(app.stop().await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_host_that_asked_for_time_gets_it_whoever_comes_for_the_calendar() {
+    let dir = tempfile::tempdir().unwrap();
+    let settings =
+        settings(dir.path(), "[source.work]\nurl = \"https://busy.example/a.ics\"\n[feed.me]\nsources = [\"work\"]\n");
+    let upstream =
+        Scripted::new(|_: &str, _| Err(FetchError::Throttled { status: 429, retry_after: Some(10 * MINUTE) }));
+    let app = App::start_with(settings, upstream.clone(), noon()).await.unwrap();
+    let me = path(&app, "me", 0);
+    let asked = || upstream.log.lock().unwrap().asked.values().map(Vec::len).sum::<usize>();
+    for _ in 0..7 {
+        assert_eq!(status(&app, &me, &[]).await.0, 503);
+        tokio::time::sleep(MINUTE).await;
+    }
+    assert_eq!(asked(), 1);
+    tokio::time::sleep(5 * MINUTE).await;
+    assert!(asked() > 1, "and is asked again after it");
+    assert!(app.stop().await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_all_hosts_together_only_so_many_are_asked_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut toml = String::from("[fetch]\nconcurrent = 3\n");
+    for source in 0..20 {
+        toml.push_str(&format!(
+            "[source.s{source}]\nurl = \"https://h{source}.example/a.ics\"\n[feed.s{source}]\nsources = [\"s{source}\"]\n"
+        ));
+    }
+    let upstream = Scripted::new(|_: &str, _| body(harness::calendar(3, "meeting")));
+    let app = App::start_with(settings(dir.path(), &toml), upstream.clone(), noon()).await.unwrap();
+    tokio::time::sleep(MINUTE).await;
+    assert!(app.stop().await);
+    let log = upstream.log.lock().unwrap();
+    assert_eq!((log.asked.len(), log.most_in_all), (20, 3));
 }
 
 #[tokio::test(start_paused = true)]

@@ -14,7 +14,7 @@ use http_body_util::{BodyExt, Full};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-use super::harness::client::{Reply, request, send};
+use super::harness::client::{Reply, raw, request, send};
 use super::harness::program::{Program, path, settings};
 use super::harness::upstream::{Upstream, calendar};
 use super::harness::{self, eventually};
@@ -113,6 +113,43 @@ async fn what_is_set_aside_is_accepted_by_the_form_of_this_page_only() {
     let dir = program.stop().await;
     let store = Store::open(&dir.path().join("state"), Access::Visit).unwrap().known().unwrap();
     assert!(store.quarantined.is_empty() && store.snapshots.values().all(|copy| copy.entries == 2));
+}
+
+/// Nothing else has a deadline for what comes after a head, and what was not read is no next request.
+#[tokio::test]
+async fn a_form_that_does_not_come_is_not_waited_for_and_one_from_elsewhere_is_not_read() {
+    let program = Program::start(ANYTHING).await;
+    let to = program.app.admin_listening().unwrap();
+    let form = "POST /accept HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 4000\r\n";
+    let patient = std::time::Duration::from_secs(25);
+    for (more, expected) in [("", "HTTP/1.1 400"), ("Sec-Fetch-Site: cross-site\r\n", "HTTP/1.1 403")] {
+        let asked = format!("{form}{more}\r\nsource=work");
+        let heard = tokio::time::timeout(patient, raw(to, asked.as_bytes())).await.expect("it ends");
+        let heard = String::from_utf8_lossy(&heard);
+        assert!(heard.starts_with(expected) && heard.contains("connection: close\r\n"), "{heard}");
+    }
+}
+
+/// Behind a proxy, everybody has the proxy's address.
+#[tokio::test]
+async fn who_tries_passwords_through_a_proxy_keeps_nobody_else_out() {
+    let hash = Password::hash("correct horse").unwrap();
+    let toml = format!("{ANYTHING}[server]\nadmin_password = '{hash}'\ntrusted_proxies = [\"127.0.0.1\"]\n");
+    let program = Program::start(&toml).await;
+    let address = program.app.admin_listening().unwrap();
+    let ask = async |client: &str, password: &str| {
+        let basic = base64::engine::general_purpose::STANDARD.encode(format!("me:{password}"));
+        let headers = [("authorization", &*format!("Basic {basic}")), ("x-forwarded-for", client)];
+        send(address, request("GET", "/healthz", &headers)).await.status.as_u16()
+    };
+    assert_eq!(ask("203.0.113.1", "correct horse").await, 200);
+    let mut tries = 0;
+    while ask("203.0.113.1", &format!("wrong {tries}")).await == 401 {
+        tries += 1;
+        assert!(tries < 30, "tries are not counted");
+    }
+    assert_eq!(ask("203.0.113.1", "correct horse").await, 429);
+    assert_eq!(ask("203.0.113.2", "correct horse").await, 200);
 }
 
 #[tokio::test]

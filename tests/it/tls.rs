@@ -135,6 +135,22 @@ async fn who_speaks_no_tls_on_its_port_gets_no_http() {
 }
 
 #[tokio::test]
+async fn who_says_nothing_has_less_time_than_who_has_begun_a_handshake() {
+    let authority = authority();
+    let server = "[server]\nfirst_byte_timeout = \"1s\"\nheader_timeout = \"1h\"\n";
+    let (_upstream, program) = program(&authority, &format!("\n{server}")).await;
+    let mut silent = TcpStream::connect(program.address()).await.unwrap();
+    let mut begun = TcpStream::connect(program.address()).await.unwrap();
+    begun.write_all(b"\x16").await.unwrap();
+    let ended = tokio::time::timeout(std::time::Duration::from_secs(20), silent.read(&mut [0; 1])).await;
+    assert_eq!(ended.expect("the silent one is cut").unwrap(), 0);
+    eventually("the other to go on", async || {
+        program.admin("/metrics").await.text().contains("calferry_open_connections 1")
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_changed_certificate_is_shown_from_then_on_and_one_that_cannot_be_used_is_not() {
     let (old, new) = (authority(), authority());
     let (_upstream, program) = program(&old, "").await;

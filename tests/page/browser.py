@@ -7,9 +7,10 @@ import shutil
 import socket
 import subprocess
 import tempfile
-import time
 import urllib.error
 import urllib.request
+
+from waiting import eventually
 
 CHROMIUM = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -25,14 +26,6 @@ def free_port() -> int:
         return listener.getsockname()[1]
 
 
-def wait_for(what: str, ready, seconds: float = 30) -> None:
-    """Looks until `ready` says so, and fails with what was waited for."""
-    until = time.monotonic() + seconds
-    while not ready():
-        assert time.monotonic() < until, f"waited in vain for {what}"
-        time.sleep(0.05)
-
-
 def answers(port: int) -> bool:
     with socket.socket() as caller:
         return caller.connect_ex(("127.0.0.1", port)) == 0
@@ -43,7 +36,7 @@ class Browser:
         self.folder, port = tempfile.mkdtemp(), free_port()
         self.driver = subprocess.Popen(["chromedriver", f"--port={port}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self.base = f"http://127.0.0.1:{port}"
-        wait_for("chromedriver", lambda: answers(port))
+        eventually("chromedriver", lambda: answers(port))
         options = {"args": [*CHROMIUM, f"--user-data-dir={self.folder}"]}
         logs = {"browser": "ALL", "performance": "ALL"}
         wanted = {"browserName": "chrome", "goog:chromeOptions": options, "goog:loggingPrefs": logs}

@@ -4,8 +4,9 @@ import subprocess
 
 import pytest
 
-from browser import ENTER, TAB, wait_for
+from browser import ENTER, TAB
 from looks import LOOKS, OPEN_ALL, SCREENS, fits_and_is_usable, is_quiet
+from waiting import eventually
 from world import NAME
 
 IPHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 Version/18.0 Mobile Safari/604.1"
@@ -30,13 +31,13 @@ def test_one_request_brings_it_all(browser, world):
 def test_the_clocks_are_the_browsers(browser, world):
     browser.look(*SCREENS["phone"], zone="America/New_York")
     browser.open(f"{world.page}?lang=zh-Hans")
-    wait_for("the clocks of the browser", lambda: browser.run("return document.documentElement.dataset.zone") == "America/New_York")
+    eventually("the clocks of the browser", lambda: browser.run("return document.documentElement.dataset.zone") == "America/New_York")
     assert browser.run("return document.querySelector('#tz').value") == "America/New_York"
     assert browser.run("return location.search") == "?lang=zh-Hans&tz=America%2FNew_York"
     # What is chosen stays.
     browser.run("document.querySelector('#tz').value = 'Asia/Tokyo'")
     browser.click("form.zone button")
-    wait_for("the chosen clocks", lambda: browser.run("return document.documentElement.dataset.zone") == "Asia/Tokyo")
+    eventually("the chosen clocks", lambda: browser.run("return document.documentElement.dataset.zone") == "Asia/Tokyo")
     assert browser.run("return document.documentElement.lang") == "zh-Hans"
     is_quiet(browser, world.origin)
 
@@ -64,7 +65,7 @@ def test_without_scripts_everything_is_there(browser, world):
     assert not browser.call("GET", f"/element/{copies}/displayed"), "a button that does nothing is not shown"
     browser.click("details.device summary")
     browser.click("form.zone button")
-    wait_for("the chosen clocks", lambda: "tz=Asia%2FShanghai" in browser.call("GET", "/url"))
+    eventually("the chosen clocks", lambda: "tz=Asia%2FShanghai" in browser.call("GET", "/url"))
 
 
 def test_the_keyboard_reaches_everything(browser, world):
@@ -89,7 +90,7 @@ def test_the_address_is_copied(browser, world):
     browser.devtools("Browser.grantPermissions", origin=world.origin, permissions=["clipboardReadWrite", "clipboardSanitizedWrite"])
     browser.open(f"{world.page}?lang=en&tz=Asia/Shanghai")
     browser.click("[data-copy]")
-    wait_for("the words", lambda: browser.run("return document.querySelector('[data-copy]').textContent") == "Copied")
+    eventually("the words", lambda: browser.run("return document.querySelector('[data-copy]').textContent") == "Copied")
     assert browser.run_async("navigator.clipboard.readText().then(arguments[0], error => arguments[0](String(error)))") == world.url
 
 

@@ -2,8 +2,9 @@
 
 import pytest
 
-from browser import ENTER, TAB, wait_for
+from browser import ENTER, TAB
 from looks import LOOKS, OPEN_ALL, SCREENS, fits_and_is_usable, is_quiet
+from waiting import eventually
 from world import EVIL_RULE
 
 FORM = "form[action='/accept']"
@@ -11,7 +12,7 @@ FORM = "form[action='/accept']"
 
 @pytest.fixture(scope="module")
 def status(world) -> str:
-    wait_for("an answer to be set aside", lambda: world.sources()["family"]["state"] == "quarantine", seconds=120)
+    eventually("an answer to be set aside", lambda: world.sources()["family"]["state"] == "quarantine", seconds=120)
     return world.status
 
 
@@ -50,7 +51,7 @@ def test_another_site_cannot_send_the_form(browser, world, status):
     browser.open(f"{world.origin}/robots.txt")
     browser.run("document.body.innerHTML = arguments[0]; document.forms[0].action = arguments[1]", form, f"{status}/accept")
     browser.click("form button")
-    wait_for("the refusal", lambda: browser.call("GET", "/url") == f"{status}/accept")
+    eventually("the refusal", lambda: browser.call("GET", "/url") == f"{status}/accept")
     assert world.sources()["family"]["state"] == "quarantine"
 
 
@@ -64,7 +65,7 @@ def test_what_is_set_aside_is_accepted_with_the_keyboard(browser, world, status)
             break
     assert browser.run("return getComputedStyle(document.activeElement).outlineWidth") == "3px"
     browser.press(ENTER)
-    wait_for("the words", lambda: "done=accepted" in browser.call("GET", "/url"))
+    eventually("the words", lambda: "done=accepted" in browser.call("GET", "/url"))
     assert world.sources()["family"]["events"] == 2
     assert browser.run("return document.documentElement.lang") == "zh-Hans"
     is_quiet(browser, status)

@@ -10,7 +10,8 @@ import tempfile
 import threading
 import urllib.request
 
-from browser import answers, free_port, wait_for
+from browser import answers, free_port
+from waiting import eventually
 
 EVIL = "</title></script><script>window.hurt=1</script><img src=//evil.example/x onerror=window.hurt=1>\" onclick=\"window.hurt=1"
 # For what may have a hundred letters.
@@ -97,10 +98,10 @@ class World:
             assert self.program.poll() is None, "the program has ended"
             return answers(port) and answers(admin)
 
-        wait_for("the program", listens)
+        eventually("the program", listens)
 
         self.status = f"http://127.0.0.1:{admin}"
-        wait_for("the first copy", lambda: self.sources()["work"]["events"])
+        eventually("the first copy", lambda: self.sources()["work"]["events"])
         self.origin = f"http://127.0.0.1:{port}"
 
         def url(feed: str, device: str) -> str:

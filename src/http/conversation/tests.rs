@@ -1,7 +1,10 @@
 //! How one connection is served over its life, with a client at the other end of a pipe.
 
+use std::io;
+use std::task::{Context, Poll};
+
 use http::StatusCode;
-use tokio::io::{AsyncReadExt, DuplexStream};
+use tokio::io::{AsyncReadExt, DuplexStream, ReadBuf};
 
 use super::*;
 use crate::http::answer;
@@ -105,6 +108,65 @@ async fn a_head_that_begins_after_a_long_pause_has_no_more_time_than_any() {
     assert!((10..=15).contains(&taken), "{taken}");
 }
 
+/// A pipe whose other end never lets it be closed, as TLS over a full socket is.
+struct Clinging(DuplexStream);
+
+impl AsyncRead for Clinging {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Clinging {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Pending
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_goodbye_that_nobody_takes_is_not_waited_for() {
+    let (ours, mut client) = tokio::io::duplex(1 << 16);
+    let parts = Parts::new();
+    let asked = async {
+        ask(&mut client, &[REQUEST]).await;
+        let began = Instant::now();
+        assert_eq!(client.read(&mut [0; 8]).await.unwrap(), 0);
+        began.elapsed().as_secs()
+    };
+    let conversation = parts.conversation();
+    let ((), idle) = tokio::join!(conversation.run(Clinging(ours)), asked);
+    assert!((73..=80).contains(&idle), "{idle}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_is_on_its_way_when_the_program_ends_is_answered() {
+    for beginning in ["", "GET / HT"] {
+        let (ours, mut client) = tokio::io::duplex(1 << 16);
+        let parts = Parts::new();
+        let asked = async {
+            client.write_all(beginning.as_bytes()).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            parts.2.cancel();
+            tokio::time::sleep(LAST_REQUEST / 2).await;
+            client.write_all(&REQUEST.as_bytes()[beginning.len()..]).await.unwrap();
+            let mut heard = String::new();
+            client.read_to_string(&mut heard).await.unwrap();
+            heard
+        };
+        let conversation = parts.conversation();
+        let ((), heard) = tokio::join!(conversation.run(ours), asked);
+        assert!(heard.starts_with("HTTP/1.1 200") && heard.ends_with("fine\n"), "{beginning:?}: {heard:?}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_idle_connection_ends_at_once_when_the_program_does() {
     let (ours, mut client) = tokio::io::duplex(1 << 16);
@@ -120,4 +182,21 @@ async fn an_idle_connection_ends_at_once_when_the_program_does() {
     let conversation = parts.conversation();
     let ((), taken) = tokio::join!(conversation.run(ours), asked);
     assert!(taken < Duration::from_secs(1), "{taken:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn over_http_2_who_is_not_there_any_more_is_found_out_long_before_an_idle_one_is_cut() {
+    let (ours, mut client) = tokio::io::duplex(1 << 16);
+    let parts = Parts::new();
+    let asked = async {
+        // The preface with empty settings, GET / of host a, and from then on nothing: no answer to a ping either.
+        client.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.unwrap();
+        client.write_all(b"\0\0\x06\x01\x05\0\0\0\x01\x82\x86\x84\x41\x01a").await.unwrap();
+        let began = Instant::now();
+        client.read_to_end(&mut Vec::new()).await.unwrap();
+        began.elapsed().as_secs()
+    };
+    let conversation = parts.conversation();
+    let ((), taken) = tokio::join!(conversation.run(ours), asked);
+    assert!((25..=40).contains(&taken), "{taken}");
 }

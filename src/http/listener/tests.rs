@@ -1,0 +1,52 @@
+//! Files of Unix sockets: whose they are, which of them make room, and which go with whom.
+
+use std::fs;
+use std::os::unix::net::UnixDatagram;
+
+use super::*;
+
+async fn listen(path: &Path) -> io::Result<Listener> {
+    let mut handed = Handed::from_env("");
+    Listener::open(&Listen::Unix(path.to_owned()), &mut handed).await.map(|mut opened| opened.pop().unwrap())
+}
+
+#[tokio::test]
+async fn a_socket_is_for_its_owner_and_group() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("socket");
+    let _listener = listen(&path).await.unwrap();
+    assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o660);
+}
+
+#[tokio::test]
+async fn only_a_socket_that_nobody_answers_on_makes_room() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("socket");
+    let first = listen(&path).await.unwrap();
+    assert!(listen(&path).await.is_err(), "somebody answers on it");
+    assert!(UnixStream::connect(&path).await.is_ok(), "and still does");
+    drop(first);
+
+    let strange = UnixDatagram::bind(&path).unwrap();
+    assert!(listen(&path).await.is_err(), "another kind of socket is somebody's");
+    assert!(path.exists());
+    drop(strange);
+    fs::remove_file(&path).unwrap();
+
+    fs::write(&path, "a file").unwrap();
+    assert!(listen(&path).await.is_err());
+    assert_eq!(fs::read(&path).unwrap(), b"a file");
+}
+
+#[tokio::test]
+async fn who_ends_takes_its_own_file_along_and_not_its_successors() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("socket");
+    let first = listen(&path).await.unwrap();
+    fs::rename(&path, dir.path().join("before")).unwrap();
+    let second = listen(&path).await.unwrap();
+    drop(first);
+    assert!(UnixStream::connect(&path).await.is_ok());
+    drop(second);
+    assert!(!path.exists());
+}

@@ -1,0 +1,62 @@
+//! Whose connections are counted together, and what a failed accept says.
+
+use http::StatusCode;
+
+use super::*;
+
+/// Trusts `198.51.100.1`, as if that were a proxy.
+#[derive(Debug)]
+struct Fine;
+
+fn at(ip: &str) -> Peer {
+    Peer::Address(ip.parse().unwrap())
+}
+
+impl Routes for Fine {
+    async fn route(&self, _: Peer, _: Request<Incoming>) -> Answer {
+        answer::plain(StatusCode::OK, "fine\n")
+    }
+
+    fn is_one_client(&self, peer: Peer) -> bool {
+        peer != at("198.51.100.1")
+    }
+}
+
+fn server(connections_per_client: usize) -> Server<Fine> {
+    Server {
+        routes: Arc::new(Fine),
+        patience: Patience::default(),
+        places: Arc::new(Semaphore::new(100)),
+        connections_per_client,
+        clients: Clients::default(),
+        tls: None,
+        metrics: Arc::default(),
+    }
+}
+
+#[test]
+fn the_connections_of_one_client_are_counted_together_and_those_of_a_proxy_are_not() {
+    let server = server(2);
+    let mut open: Vec<_> = ["2001:db8:1:2::1", "2001:db8:1:2:ffff::1"].map(|ip| server.admit(at(ip))).into();
+    assert!(open.iter().all(Option::is_some));
+    assert!(server.admit(at("2001:db8:1:2:3::1")).is_none(), "another address of the same network");
+    open.extend(["2001:db8:1:3::1", "192.0.2.1", "::ffff:192.0.2.1"].map(|ip| server.admit(at(ip))));
+    assert!(open.iter().all(Option::is_some));
+    assert!(server.admit(at("192.0.2.1")).is_none(), "however its address is written");
+    open.extend([(); 10].map(|()| server.admit(at("198.51.100.1"))));
+    assert!(open.iter().all(Option::is_some));
+    drop(open);
+    assert!(server.clients.lock().unwrap().is_empty(), "and of nobody is anything remembered");
+    assert!(server.admit(at("192.0.2.1")).is_some());
+}
+
+/// A pause for each of them would let anybody hold up everybody, by hanging up early.
+#[test]
+fn a_client_that_hangs_up_before_it_is_accepted_holds_nobody_up() {
+    use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
+    for kind in [ConnectionAborted, ConnectionReset, Interrupted] {
+        assert!(is_of_one_connection(&kind.into()), "{kind}");
+    }
+    // EMFILE: there are too many open files.
+    assert!(!is_of_one_connection(&io::Error::from_raw_os_error(24)));
+}
