@@ -98,7 +98,9 @@ fn trusted_proxies(section: &mut Section, context: &mut Context<'_>) -> TrustedP
         if !trusted.trust(entry, &published) {
             section.problem(
                 &format!("trusted_proxies[{index}]"),
-                format!("{entry:?} is neither an address range, \"unix\", \"cloudflare\", nor cloudflare: and one of these"),
+                format!(
+                    "{entry:?} is neither an address range, \"unix\", \"cloudflare\", nor cloudflare: and one of these"
+                ),
             );
         }
     }

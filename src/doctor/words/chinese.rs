@@ -28,9 +28,10 @@ pub(super) fn text(kind: Kind) -> (&'static str, &'static str) {
             "连不上 {addresses} 的端口 {port}：{error}",
             "检查本机和服务商的防火墙、反向代理是否在运行、DNS 记录的地址是否正确。有些路由器只能从外面到达自己的公网地址：请换个网络再试，或用 --resolve 指定去处。",
         ),
-        K::AddressUnreachable => {
-            ("连不上域名的地址之一 {address}：{error}", "从 DNS 中删掉这个地址，或让反向代理在上面监听：有些手机会先试它。")
-        }
+        K::AddressUnreachable => (
+            "连不上域名的地址之一 {address}：{error}",
+            "从 DNS 中删掉这个地址，或让反向代理在上面监听：有些手机会先试它。",
+        ),
         K::NotEncrypted => (
             "public_url 以 http:// 开头，途中任何人都能读到网址和日历",
             "给反向代理或 calferry 一份证书（[server.tls]），并在 public_url 中写 https://。",
@@ -40,9 +41,10 @@ pub(super) fn text(kind: Kind) -> (&'static str, &'static str) {
             "检查反向代理是否在此端口启用了 TLS，或设置 [server.tls]；可用的版本是 1.2 和 1.3。在受审查的网络里，此处连接被重置也可能是域名被封锁。",
         ),
         K::CertificateHolds => ("证书还有 {days} 天有效", ""),
-        K::CertificateEnds => {
-            ("证书 {days} 天后到期", "现在就续期，并查明为何没有自动续期（certbot renew --dry-run，或反向代理的日志）。")
-        }
+        K::CertificateEnds => (
+            "证书 {days} 天后到期",
+            "现在就续期，并查明为何没有自动续期（certbot renew --dry-run，或反向代理的日志）。",
+        ),
         K::CertificateExpired => ("证书已于 {until} 到期", "请续期。如果这个日期还没到，请校准本机时钟。"),
         K::CertificateNotYetValid => {
             ("证书从 {from} 起才有效", "如果这个日期已过，请校准本机时钟；否则请等待，或换回之前的证书。")

@@ -2,6 +2,7 @@
 
 use http::StatusCode;
 
+use super::super::answer;
 use super::*;
 
 /// Trusts `198.51.100.1`, as if that were a proxy.
