@@ -131,13 +131,13 @@ impl Front {
     }
 
     /// Answers one request of `peer`.
-    pub async fn answer<B: Body>(&self, peer: Peer, request: Request<B>) -> Answer {
+    pub async fn answer<B: Body>(&self, peer: Peer, request: &Request<B>) -> Answer {
         // Hardly any request waits, so the time is asked for by those that do.
         let mut waits_since = None;
         loop {
             // Held while a first copy is waited for, so not the guard that a short look needs.
             let directory = self.directory.load_full();
-            if let Some(answer) = self.answer_by(&directory, &mut waits_since, peer, &request).await {
+            if let Some(answer) = self.answer_by(&directory, &mut waits_since, peer, request).await {
                 return answer;
             }
         }

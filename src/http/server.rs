@@ -48,7 +48,7 @@ pub trait Routes: Send + Sync + 'static {
 
 impl Routes for Front {
     async fn route(&self, peer: Peer, request: Request<Incoming>) -> Answer {
-        let answer = self.answer(peer, request).await;
+        let answer = self.answer(peer, &request).await;
         self.dates.put_on(answer, self.clock.now())
     }
 

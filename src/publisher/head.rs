@@ -34,8 +34,8 @@ impl Heads {
         for later in [DATE, ETAG, CACHE_STATUS] {
             not_modified.insert(later, HeaderValue::from_static(""));
         }
-        protect(&mut not_modified);
         let mut found = not_modified.clone();
+        protect(&mut found);
         found.insert(CONTENT_TYPE, HeaderValue::from_static("text/calendar; charset=utf-8"));
         found.insert(CONTENT_ENCODING, HeaderValue::from_static(""));
         found.insert(CONTENT_DISPOSITION, disposition(&feed.id, feed.recipe.presentation.name.as_deref()));
@@ -76,7 +76,8 @@ impl Heads {
     pub(super) const SIZE: usize = 4 << 10;
 }
 
-/// What every answer says to browsers and crawlers: tell nobody where you were, and keep out.
+/// What every answer says to browsers and crawlers: tell nobody where you were, and keep out. Not a 304, which leaves what
+/// the client has as it is (RFC 9110 §15.4.5).
 pub fn protect(headers: &mut HeaderMap) {
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     headers.insert(X_ROBOTS_TAG, HeaderValue::from_static("noindex, nofollow"));

@@ -127,6 +127,10 @@ async fn what_the_client_has_already_is_not_sent_again() {
             assert_eq!(same.header(kept), reply.header(kept), "{kept}");
         }
         assert!(!same.header("date").is_empty());
+        // The rest, the client has as well (RFC 9110 §15.4.5).
+        for known in ["content-type", "content-encoding", "content-disposition", "x-robots-tag", "referrer-policy"] {
+            assert!(!same.headers.contains_key(known), "{known}");
+        }
     }
     assert_eq!(
         program.get(&path, &[("if-none-match", "\"other\""), ("if-modified-since", &published)]).await.status,

@@ -64,7 +64,7 @@ impl Phones {
 
     async fn ask(&self, headers: &[(&str, &str)]) -> Told {
         let request = request("GET", &self.path, headers).map(|_| Empty::<Bytes>::new());
-        let answer = self.app.front().answer(Peer::Unix, request).await;
+        let answer = self.app.front().answer(Peer::Unix, &request).await;
         let told = |name| answer.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
         let date = told("last-modified").map(|date| httpdate::parse_http_date(&date).unwrap());
         assert!(date.is_none_or(|date| date <= self.now()), "a date that has not come");
@@ -177,7 +177,7 @@ async fn a_request_that_reloads_overtake_counts_once_against_its_rate() {
     let mut app = App::start_with(strict(), Scripted::new(|_: &str, _| kept()), noon()).await.unwrap();
     let (front, path) = (app.front().clone(), path(&app, "me", 0));
     let asked = tokio::spawn(async move {
-        front.answer(Peer::Unix, request("GET", &path, &[]).map(|_| Empty::<Bytes>::new())).await
+        front.answer(Peer::Unix, &request("GET", &path, &[]).map(|_| Empty::<Bytes>::new())).await
     });
     for _ in 0..5 {
         tokio::time::sleep(SECOND / 50).await;

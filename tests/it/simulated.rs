@@ -83,7 +83,7 @@ async fn status(app: &App, path: &str, headers: &[(&str, &str)]) -> (u16, String
 
 async fn head(app: &App, path: &str, headers: &[(&str, &str)]) -> (u16, HeaderMap) {
     let request = request("GET", path, headers).map(|_| Empty::<Bytes>::new());
-    let answer = app.front().answer(calferry::http::Peer::Address([127, 0, 0, 1].into()), request).await;
+    let answer = app.front().answer(calferry::http::Peer::Address([127, 0, 0, 1].into()), &request).await;
     (answer.status().as_u16(), answer.headers().clone())
 }
 

@@ -20,7 +20,7 @@ async fn said(app: &App, language: &str) -> String {
     let path = path(app, "me", 0);
     let path = format!("{}?lang={language}&tz=Asia/Shanghai", path.strip_suffix(".ics").unwrap());
     let request = request("GET", &path, &[]).map(|_| Empty::<Bytes>::new());
-    let answer = app.front().answer(calferry::http::Peer::Address([127, 0, 0, 1].into()), request).await;
+    let answer = app.front().answer(calferry::http::Peer::Address([127, 0, 0, 1].into()), &request).await;
     assert_eq!(answer.status(), 200);
     let page = answer.into_body().collect().await.unwrap().to_bytes();
     between(std::str::from_utf8(&page).unwrap(), "role=\"status\">", "<").to_owned()
