@@ -44,8 +44,12 @@ pub(super) fn table(
     environment: &[(String, String)],
 ) -> Result<Map<String, Value>, Problems> {
     let mut builder = Config::builder();
-    if let Origin::File(path) = origin {
-        builder = builder.add_source(File::from_str(&text(path)?, FileFormat::Toml));
+    let file = match origin {
+        Origin::File(path) => Some((path, text(path)?)),
+        Origin::Nothing => None,
+    };
+    if let Some((_, text)) = &file {
+        builder = builder.add_source(File::from_str(text, FileFormat::Toml));
     }
     let variables: HashMap<_, _> = environment.iter().cloned().collect();
     let environment = Environment::with_prefix("CALFERRY")
@@ -59,23 +63,30 @@ pub(super) fn table(
     for (key, value) in &given.0 {
         builder = builder.set_override(*key, value.clone()).map_err(|error| refused(&error))?;
     }
-    let config = builder.build().map_err(|error| refused(&error))?;
+    let config = builder.build().map_err(|error| {
+        let place = file.as_ref().and_then(|(path, text)| broken(path, text));
+        place.unwrap_or_else(|| refused(&error))
+    })?;
     config.cache.into_table().map_err(|error| refused(&error))
 }
 
-/// Reads and parses once on our own, since the parser's words quote the line they speak of, and that line may hold a
-/// secret.
 fn text(path: &Path) -> Result<String, Problems> {
-    let problem = |message| Problems(vec![Problem { path: path.display().to_string(), message }]);
-    let text = std::fs::read_to_string(path).map_err(|error| problem(format!("cannot be read: {error}")))?;
-    if let Err(error) = toml::de::DeTable::parse(&text) {
-        let at = error.span().map_or(0, |span| span.start);
-        let before = text.get(..at).unwrap_or_default();
-        let line = before.matches('\n').count() + 1;
-        let column = before.rsplit('\n').next().map_or(0, |rest| rest.chars().count()) + 1;
-        return Err(problem(format!("line {line}, column {column}: {}", error.message())));
-    }
-    Ok(text)
+    std::fs::read_to_string(path).map_err(|error| of_file(path, format!("cannot be read: {error}")))
+}
+
+/// Where `text` is no TOML. Parsed anew, since the words that come with the first try quote the line they speak of, and
+/// that line may hold a secret.
+fn broken(path: &Path, text: &str) -> Option<Problems> {
+    let error = toml::de::DeTable::parse(text).err()?;
+    let at = error.span().map_or(0, |span| span.start);
+    let before = text.get(..at).unwrap_or_default();
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().map_or(0, |rest| rest.chars().count()) + 1;
+    Some(of_file(path, format!("line {line}, column {column}: {}", error.message())))
+}
+
+fn of_file(path: &Path, message: String) -> Problems {
+    Problems(vec![Problem { path: path.display().to_string(), message }])
 }
 
 /// What can still go wrong names keys, never values.
