@@ -10,7 +10,7 @@ use std::str::FromStr;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixListener, UnixStream};
 
 use super::caller::Peer;
 
@@ -119,7 +119,7 @@ impl Listener {
     /// If it cannot be opened, or systemd has opened none of that name.
     pub async fn open(listen: &Listen, handed: &mut Handed) -> io::Result<Vec<Self>> {
         match listen {
-            Listen::Tcp(address) => Ok(vec![Self::Tcp(TcpListener::bind(address).await?)]),
+            Listen::Tcp(address) => Ok(vec![Self::Tcp(tcp(*address)?)]),
             Listen::Unix(path) => {
                 let listener = unix(path).await?;
                 Ok(vec![Self::Unix(listener, Some(SocketFile::of(path)?))])
@@ -152,6 +152,18 @@ impl Listener {
             Self::Unix(listener, _) => Ok((Stream::Unix(listener.accept().await?.0), Peer::Unix)),
         }
     }
+}
+
+/// Connections that may wait to be accepted, if the kernel allows as many (`net.core.somaxconn`). By the library's own 128,
+/// the clients of a burst are sent away by the kernel, and try again a second later.
+const QUEUE: u32 = 4096;
+
+fn tcp(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // Connections that a predecessor left in the kernel's care are no reason not to start.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(QUEUE)
 }
 
 /// A socket file that nobody answers on was left by a program that was killed, and makes room.

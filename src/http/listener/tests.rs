@@ -1,13 +1,27 @@
-//! Files of Unix sockets: whose they are, which of them make room, and which go with whom.
+//! Who may wait to be accepted; and files of Unix sockets: whose they are, which of them make room, and which go with whom.
 
 use std::fs;
 use std::os::unix::net::UnixDatagram;
+use std::time::Duration;
 
 use super::*;
 
 async fn listen(path: &Path) -> io::Result<Listener> {
     let mut handed = Handed::from_env("");
     Listener::open(&Listen::Unix(path.to_owned()), &mut handed).await.map(|mut opened| opened.pop().unwrap())
+}
+
+#[tokio::test]
+async fn a_burst_of_clients_waits_to_be_accepted_and_is_not_sent_away() {
+    let address = SocketAddr::from(([127, 0, 0, 1], 0));
+    let opened = Listener::open(&Listen::Tcp(address), &mut Handed::from_env("")).await.unwrap();
+    let [Listener::Tcp(listener)] = opened.as_slice() else { panic!("{opened:?}") };
+    let (to, mut waiting) = (listener.local_addr().unwrap(), Vec::new());
+    // Whoever does not fit into the queue is not answered.
+    for _ in 0..400 {
+        let connecting = tokio::time::timeout(Duration::from_secs(10), TcpStream::connect(to));
+        waiting.push(connecting.await.expect("there is room in the queue").unwrap());
+    }
 }
 
 #[tokio::test]
