@@ -29,7 +29,7 @@ use tracing::warn;
 
 pub use self::devices::Device;
 use self::freshness::Clocks;
-pub use self::template::{SCRIPT, STYLE, gone};
+pub use self::template::{SCRIPT, STYLE, gone, languages};
 pub use self::words::Language;
 use crate::agenda::{Agenda, Bounds, Heading, Window};
 use crate::clock::Timestamp;

@@ -46,7 +46,7 @@ pub(super) fn page(page: &Page<'_>) -> Markup {
                     }
                     span { (page.name) }
                 }
-                (languages(page.visit))
+                (languages(page.visit.language, |language| query(language, page.visit.zone)))
                 p.state.warn[!page.freshness.is_well].fresh[page.freshness.is_well] role="status" { (page.freshness.words) }
             }
             main.columns {
@@ -92,15 +92,16 @@ fn query(language: Language, zone: Option<Tz>) -> String {
     format!("?lang={}{zone}", language.tag())
 }
 
-fn languages(visit: &Visit) -> Markup {
+/// The languages to choose from: `current` is the page's own, and `link` leads to the same page in another.
+pub fn languages(current: Language, link: impl Fn(Language) -> String) -> Markup {
     html! {
-        nav aria-label=(visit.language.say("language")) {
+        nav aria-label=(current.say("language")) {
             ul.languages {
                 @for language in Language::ALL {
-                    @let current = (language == visit.language).then_some("true");
+                    @let is_current = (language == current).then_some("true");
                     li {
-                        a href=(query(language, visit.zone)) lang=(language.tag()) hreflang=(language.tag())
-                            aria-current=[current] { (language.own_name()) }
+                        a href=(link(language)) lang=(language.tag()) hreflang=(language.tag())
+                            aria-current=[is_current] { (language.own_name()) }
                     }
                 }
             }

@@ -7,7 +7,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use super::cards::{feed, source};
 use super::report::{Feed, Outline, STATES, Source};
 use super::words::counted;
-use crate::page::{Language, STYLE};
+use crate::page::{Language, STYLE, languages};
 
 /// Sources, and feeds, on one page.
 pub const PER_PAGE: usize = 100;
@@ -87,7 +87,7 @@ pub fn page(shown: &Shown) -> String {
         div.wrap {
             header {
                 h1 { (say("status-title")) }
-                (languages(view))
+                (languages(view.language, |language| View { language, ..view.clone() }.query()))
                 p.state { (summary(shown)) }
             }
             @if let Some(done) = view.done {
@@ -152,22 +152,6 @@ fn summary(shown: &Shown) -> Markup {
 /// A time in the form of RFC 3339, as people write it.
 fn short(time: &str) -> String {
     time.trim_end_matches('Z').replace('T', " ")
-}
-
-fn languages(view: &View) -> Markup {
-    html! {
-        nav aria-label=(view.language.say("language")) {
-            ul.languages {
-                @for language in Language::ALL {
-                    @let current = (language == view.language).then_some("true");
-                    li {
-                        a href=(View { language, ..view.clone() }.query()) lang=(language.tag()) hreflang=(language.tag())
-                            aria-current=[current] { (language.own_name()) }
-                    }
-                }
-            }
-        }
-    }
 }
 
 /// Links to the sources of each state that has any.

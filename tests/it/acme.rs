@@ -4,7 +4,6 @@ mod strange;
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -20,12 +19,12 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::net::TcpStream;
-use tokio::process::{Child, Command};
+use tokio::process::Child;
 use tokio_rustls::TlsConnector;
 
 use super::harness::eventually;
 use super::harness::pebble::{HOLDS_DAYS, Pebble};
-use super::harness::program::Program;
+use super::harness::program::{Program, spawn};
 use super::tls::{ask, authority, certificate, connect, trusting};
 
 const NAME: &str = "\"cal.example.com\"";
@@ -224,14 +223,7 @@ async fn talkative(dir: &Path, settings: &str) -> (Child, Arc<Mutex<String>>, So
         dir.join("state").display()
     );
     std::fs::write(dir.join("calferry.toml"), toml).unwrap();
-    let mut program = Command::new(env!("CARGO_BIN_EXE_calferry"))
-        .args(["serve", "--log", "trace", "--listen", "127.0.0.1:0", "--config"])
-        .arg(dir.join("calferry.toml"))
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap();
+    let mut program = spawn(dir, &["--log", "trace", "--listen", "127.0.0.1:0"]);
     let log = Arc::new(Mutex::new(String::new()));
     let (mut lines, logging) = (BufReader::new(program.stderr.take().unwrap()).lines(), Arc::clone(&log));
     tokio::spawn(async move {

@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::Stdio;
 
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStderr, Command};
 
 use super::harness;
 use super::harness::client::{request, send};
+use super::harness::program::spawn;
 use super::harness::upstream::{Act, Upstream, calendar};
 
 const SOURCES: usize = 20;
@@ -31,14 +31,7 @@ fn start(dir: &Path, upstream: &Upstream, run: usize) -> Running {
         toml.push_str(&format!("[source.s{source}]\nurl = \"{url}\"\n[feed.f{source}]\nsources = [\"s{source}\"]\n"));
     }
     std::fs::write(dir.join("calferry.toml"), toml).unwrap();
-    let mut child = Command::new(env!("CARGO_BIN_EXE_calferry"))
-        .args(["serve", "--config"])
-        .arg(dir.join("calferry.toml"))
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap();
+    let mut child = spawn(dir, &[]);
     let log = BufReader::new(child.stderr.take().unwrap()).lines();
     Running { child, log }
 }

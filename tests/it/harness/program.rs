@@ -2,18 +2,34 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::process::Stdio;
 
 use calferry::app::App;
 use calferry::clock::Clock;
 use calferry::settings::{Given, Origin, Settings};
 use calferry::source::{Client, roots};
 use tempfile::TempDir;
+use tokio::process::{Child, Command};
 
 use super::client::{Reply, request, send};
 
 pub(crate) struct Program {
     pub(crate) app: App,
     pub(crate) dir: TempDir,
+}
+
+/// The program as a process of its own, by the settings file in `dir`; its log can be read.
+pub(crate) fn spawn(dir: &Path, options: &[&str]) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_calferry"))
+        .arg("serve")
+        .args(options)
+        .arg("--config")
+        .arg(dir.join("calferry.toml"))
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap()
 }
 
 /// Settings from `toml`, with the state in `dir` and listeners on free ports.
