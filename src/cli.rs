@@ -18,6 +18,7 @@ mod qr;
 mod serve;
 mod show;
 mod systemd;
+mod watch;
 
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write};

@@ -1,23 +1,17 @@
 //! `calferry serve`: until it is told to stop. SIGHUP and a changed file reload the settings (SIGHUP
 //! also has a failed order of a certificate tried again), SIGTERM and SIGINT stop.
 
-use std::collections::HashMap;
 use std::io::{IsTerminal, Write};
-use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::{Duration, SystemTime};
 
 use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{error, info, warn};
 
+use super::watch::{LOOK_EVERY, Marks, Watch};
 use super::{Serve, environment, qr, systemd};
 use crate::app::App;
 use crate::settings::{Given, Origin, Settings};
-
-/// How often the settings' files are looked at. Looking works on every file system, and through a container's mounts,
-/// where being told does not.
-const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// Serves until a signal says stop.
 pub(super) async fn serve(options: &Serve) -> anyhow::Result<ExitCode> {
@@ -68,7 +62,7 @@ pub(super) async fn run(mut app: App, origin: &Origin, given: &Given, signals: S
     }
     let Signals { mut terminate, mut interrupt, mut hang_up } = signals;
     let mut look = tokio::time::interval(LOOK_EVERY);
-    let mut seen = marks(origin, app.settings());
+    let mut watch = Watch::new(marks(origin, app.settings()));
     let mut watchdog = systemd::Watchdog::new();
     systemd::ready(&app);
     loop {
@@ -87,14 +81,12 @@ pub(super) async fn run(mut app: App, origin: &Origin, given: &Given, signals: S
             app.order_again();
         }
         let now = marks(origin, app.settings());
-        if asked || now != seen {
+        if watch.is_due(&now) || asked {
             systemd::tell(&systemd::reloading());
             watchdog.beside(reload(&mut app, origin, given)).await;
             systemd::ready(&app);
-            // Other files may be named now. Of the others, the marks are those from before they were read: what has
-            // changed since is read again.
-            seen = marks(origin, app.settings());
-            seen.extend(now.into_iter().filter(|(path, _)| seen.contains_key(path)).collect::<Vec<_>>());
+            // Other files may be named now.
+            watch.was_read(now, marks(origin, app.settings()));
         }
     }
     systemd::tell(&[NotifyState::Stopping]);
@@ -125,19 +117,13 @@ async fn reload(app: &mut App, origin: &Origin, given: &Given) {
     }
 }
 
-/// What tells whether a file was changed.
-type Marks = HashMap<PathBuf, Option<(SystemTime, u64)>>;
-
+/// The marks of the settings' file, and of all that it names.
 fn marks(origin: &Origin, settings: &Settings) -> Marks {
     let main = match origin {
         Origin::File(path) => Some(path),
         Origin::Nothing => None,
     };
-    let mark = |path: &PathBuf| {
-        let metadata = std::fs::metadata(path).ok()?;
-        Some((metadata.modified().ok()?, metadata.len()))
-    };
-    settings.files.iter().chain(main).map(|path| (path.clone(), mark(path))).collect()
+    Marks::of(settings.files.iter().chain(main).map(AsRef::as_ref))
 }
 
 /// One line for each device: `feed NAME  device NAME  URL`.
