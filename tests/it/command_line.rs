@@ -207,8 +207,9 @@ async fn a_changed_settings_file_is_taken_over_and_a_bad_one_is_refused_whole() 
         while !log.next_line().await.unwrap().expect("it runs").contains(word) {}
     };
     until("new copy").await;
-    let (_, url, _) = run(&["url", "me", "--device", "phone", "--config", config.to_str().unwrap()]).await;
-    let path = url.trim().strip_prefix("http://127.0.0.1:18475").unwrap().to_owned();
+    let (code, url, said) = run(&["url", "me", "--device", "phone", "--config", config.to_str().unwrap()]).await;
+    assert_eq!(code, 0, "{said}");
+    let path = url.trim().strip_prefix("http://127.0.0.1:18475").expect(&url).to_owned();
     let get = async || send("127.0.0.1:18475".parse().unwrap(), request("GET", &path, &[])).await;
     assert!(get().await.text().contains("X-WR-CALNAME:before"));
 
