@@ -107,7 +107,8 @@ impl<R: Routes> Conversation<'_, R> {
         IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let vigil = Arc::clone(&watch.vigil);
-        let service = service_fn(|request| self.answer(&vigil, request));
+        // hyper moves what is to answer from hand to hand before it runs, and it is large.
+        let service = service_fn(|request| Box::pin(self.answer(&vigil, request)));
         let mut connection = pin!(http2().serve_connection(TokioIo::new(io), service));
         loop {
             tokio::select! {

@@ -190,7 +190,7 @@ impl Front {
             }
             Route::Page(token) => {
                 let url = format!("{}{token}.ics", directory.public_url);
-                return Some(self.page(served, url, request).await);
+                return Some(Box::pin(self.page(served, url, request)).await);
             }
             _ => {}
         }
@@ -295,11 +295,15 @@ impl Front {
         if !Arc::ptr_eq(directory, &self.directory.load()) {
             return Err(Missing::Replaced);
         }
-        tokio::select! {
-            biased;
-            found = self.wait(served, is_awaited, first_wait) => found,
-            _ = installed.changed() => Err(Missing::Replaced),
-        }
+        let wait = async {
+            tokio::select! {
+                biased;
+                found = self.wait(served, is_awaited, first_wait) => found,
+                _ = installed.changed() => Err(Missing::Replaced),
+            }
+        };
+        // Its state is not a burden to those who do not wait.
+        Box::pin(wait).await
     }
 
     async fn wait(
