@@ -6,13 +6,13 @@
 
 mod acme;
 mod error;
+mod open;
 mod schema;
 mod texts;
 
 use std::collections::HashMap;
-use std::fs::{File, OpenOptions};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -80,7 +80,8 @@ pub struct Known {
 pub struct Store {
     path: PathBuf,
     writer: Mutex<Connection>,
-    reader: Mutex<Connection>,
+    /// None on a disk that takes nothing: a second one would need memory that is shared by a file.
+    reader: Option<Mutex<Connection>>,
     /// Held for as long as this process serves from the folder.
     _lock: Option<File>,
 }
@@ -95,24 +96,12 @@ pub enum Access {
 }
 
 impl Store {
-    /// Opens the store in `state_dir`, and makes it if there is none. A file that is not this program's, that is
-    /// damaged or that a later version wrote is left as it is.
-    ///
-    /// # Errors
-    /// [`StoreError`] says which file, what is wrong, and what to do.
-    pub fn open(state_dir: &Path, access: Access) -> Result<Self, StoreError> {
-        let lock = match access {
-            Access::Serve => Some(lock(&state_dir.join("lock"))?),
-            Access::Visit => None,
-        };
-        let path = state_dir.join("calferry.db");
-        private_file(&path)?;
-        let damaged = |cause| StoreError::damage(&path, cause);
-        let writer = schema::connect(&path).map_err(damaged)?;
-        schema::prepare(&writer, &path)?;
-        let reader = schema::connect(&path).map_err(damaged)?;
-        reader.pragma_update(None, "query_only", true).map_err(damaged)?;
-        Ok(Self { path, writer: Mutex::new(writer), reader: Mutex::new(reader), _lock: lock })
+    fn writer(&self) -> MutexGuard<'_, Connection> {
+        locked(&self.writer)
+    }
+
+    fn reader(&self) -> MutexGuard<'_, Connection> {
+        locked(self.reader.as_ref().unwrap_or(&self.writer))
     }
 
     /// Reads everything but the texts.
@@ -124,7 +113,7 @@ impl Store {
     }
 
     fn read_known(&self) -> rusqlite::Result<Known> {
-        let reader = locked(&self.reader);
+        let reader = self.reader();
         let mut known = Known::default();
         let mut rows = reader.prepare(&format!("SELECT upstream, {COLUMNS} FROM snapshot"))?;
         for row in rows.query_map([], |row| Ok((row.get(0)?, snapshot(row, 1)?)))? {
@@ -160,7 +149,8 @@ impl Store {
     }
 
     fn read_text(&self, upstream: &UpstreamId, digest: Option<&[u8; 32]>) -> Result<Option<Vec<u8>>, StoreError> {
-        let row: Option<(Option<Vec<u8>>, [u8; 32])> = locked(&self.reader)
+        let row: Option<(Option<Vec<u8>>, [u8; 32])> = self
+            .reader()
             .prepare_cached(
                 "SELECT text, digest FROM snapshot LEFT JOIN text USING (upstream)
                  WHERE upstream = ?1 AND digest = ifnull(?2, digest)",
@@ -178,7 +168,7 @@ impl Store {
     /// If the database cannot be written; then nothing has changed.
     pub fn accept(&self, upstream: &UpstreamId, snapshot: &Snapshot, text: &[u8]) -> Result<(), StoreError> {
         let packed = texts::pack(text)?;
-        let mut writer = locked(&self.writer);
+        let mut writer = self.writer();
         let transaction = writer.transaction()?;
         schema::put_snapshot(&transaction, upstream, snapshot)?;
         transaction
@@ -195,7 +185,7 @@ impl Store {
     pub fn quarantine(&self, upstream: &UpstreamId, kept: &Quarantine, text: &[u8]) -> Result<(), StoreError> {
         let packed = texts::pack(text)?;
         let at = &kept.snapshot;
-        locked(&self.writer)
+        self.writer()
             .prepare_cached(
                 "INSERT OR REPLACE INTO quarantine
                  (upstream, digest, entries, size, changed_at, confirmed_at, etag, last_modified, inherited, since, agreed, text)
@@ -222,7 +212,7 @@ impl Store {
     /// # Errors
     /// If the database cannot be written; then nothing has changed.
     pub fn release(&self, upstream: &UpstreamId) -> Result<bool, StoreError> {
-        let mut writer = locked(&self.writer);
+        let mut writer = self.writer();
         let transaction = writer.transaction()?;
         transaction.execute(
             "INSERT OR REPLACE INTO snapshot (upstream, digest, entries, size, changed_at, confirmed_at, etag, last_modified, inherited)
@@ -244,7 +234,7 @@ impl Store {
     /// # Errors
     /// If the database cannot be written.
     pub fn discard(&self, upstream: &UpstreamId) -> Result<(), StoreError> {
-        locked(&self.writer).prepare_cached("DELETE FROM quarantine WHERE upstream = ?")?.execute([upstream])?;
+        self.writer().prepare_cached("DELETE FROM quarantine WHERE upstream = ?")?.execute([upstream])?;
         Ok(())
     }
 
@@ -253,7 +243,7 @@ impl Store {
     /// # Errors
     /// If the database cannot be written.
     pub fn confirm(&self, confirmed: &[(UpstreamId, Snapshot)]) -> Result<(), StoreError> {
-        let mut writer = locked(&self.writer);
+        let mut writer = self.writer();
         let transaction = writer.transaction()?;
         for (upstream, snapshot) in confirmed {
             transaction
@@ -278,7 +268,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Damaged`] if the file has been damaged, or the database cannot be written; then nothing has changed.
     pub fn bind<'a>(&self, sources: impl Iterator<Item = (&'a str, &'a UpstreamId)>) -> Result<(), StoreError> {
-        let mut writer = locked(&self.writer);
+        let mut writer = self.writer();
         schema::bind(&mut writer, sources).map_err(|cause| StoreError::damage(&self.path, cause))?;
         // Done once in a while, with as many rows as there are sources.
         Ok(writer.execute_batch("PRAGMA shrink_memory")?)
@@ -289,7 +279,7 @@ impl Store {
     /// # Errors
     /// If the database cannot be written; then nothing has changed.
     pub fn sweep(&self) -> Result<(), StoreError> {
-        Ok(schema::sweep(&mut locked(&self.writer))?)
+        Ok(schema::sweep(&mut self.writer())?)
     }
 
     /// What was last published of `feed`.
@@ -297,7 +287,7 @@ impl Store {
     /// # Errors
     /// If the database cannot be read.
     pub fn publication(&self, feed: &str) -> Result<Option<Publication>, StoreError> {
-        Ok(schema::publication(&locked(&self.reader), feed)?)
+        Ok(schema::publication(&self.reader(), feed)?)
     }
 
     /// When `feed` was first published as `digest`: what is stored, or if that is another edition, the first second
@@ -312,7 +302,7 @@ impl Store {
         now: Timestamp,
         before: Option<Publication>,
     ) -> Result<Option<Timestamp>, StoreError> {
-        let writer = locked(&self.writer);
+        let writer = self.writer();
         let last = schema::publication(&writer, feed)?;
         let at = match last {
             Some(last) if last.digest == *digest => return Ok(Some(last.at)),
@@ -332,7 +322,7 @@ impl Store {
     /// # Errors
     /// If the database cannot be read.
     pub fn foreign_changes(&self) -> Result<i64, StoreError> {
-        Ok(locked(&self.writer).pragma_query_value(None, "data_version", |row| row.get(0))?)
+        Ok(self.writer().pragma_query_value(None, "data_version", |row| row.get(0))?)
     }
 
     /// Looks through the whole file for damage.
@@ -340,7 +330,7 @@ impl Store {
     /// # Errors
     /// If there is any, or the database cannot be read.
     pub fn verify(&self) -> Result<(), StoreError> {
-        let said: String = locked(&self.reader).pragma_query_value(None, "quick_check", |row| row.get(0))?;
+        let said: String = self.reader().pragma_query_value(None, "quick_check", |row| row.get(0))?;
         if said == "ok" { Ok(()) } else { Err(StoreError::DamagedCopy) }
     }
 }
@@ -366,25 +356,6 @@ fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> {
 /// A thread that panicked while it held a connection left no half-done transaction behind: `SQLite` rolls it back.
 fn locked(connection: &Mutex<Connection>) -> MutexGuard<'_, Connection> {
     connection.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn lock(path: &Path) -> Result<File, StoreError> {
-    let file = |cause| StoreError::File { path: path.into(), cause };
-    let lock = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path).map_err(file)?;
-    match lock.try_lock() {
-        Ok(()) => Ok(lock),
-        Err(std::fs::TryLockError::WouldBlock) => Err(StoreError::InUse(path.parent().unwrap_or(path).into())),
-        Err(std::fs::TryLockError::Error(cause)) => Err(file(cause)),
-    }
-}
-
-/// Calendars are private: the file, and what `SQLite` makes beside it with the same mode, is for its owner only.
-fn private_file(path: &Path) -> Result<(), StoreError> {
-    let make = || {
-        let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path)?;
-        file.set_permissions(std::fs::Permissions::from_mode(0o600))
-    };
-    make().map_err(|cause| StoreError::File { path: path.into(), cause })
 }
 
 #[cfg(test)]

@@ -8,11 +8,13 @@
 use std::net::IpAddr;
 
 use chrono::NaiveDate;
+use http::header::USER_AGENT;
 use http::{HeaderMap, HeaderName};
 use ipnet::IpNet;
 
 use super::cloudflare::{CloudflareRanges, range};
 use super::forwarded;
+use crate::feed::Token;
 
 const CF_CONNECTING_IP: HeaderName = HeaderName::from_static("cf-connecting-ip");
 
@@ -141,6 +143,13 @@ fn connecting_ip(headers: &HeaderMap) -> Result<Option<IpAddr>, Ambiguous> {
     }
     let ip = value.to_str().ok().and_then(|text| text.trim().parse::<IpAddr>().ok());
     Ok(ip.map(|ip| ip.to_canonical()))
+}
+
+/// What kind of client it is: the first word of its User-Agent, and nothing that could hold a secret, such as a token.
+pub(super) fn agent(headers: &HeaderMap) -> &str {
+    let agent = headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or("-");
+    let name = agent.split(|char: char| !(char.is_ascii_alphanumeric() || matches!(char, '-' | '_' | '.'))).next();
+    name.filter(|name| !name.is_empty() && name.len() < Token::MIN).unwrap_or("-")
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use tracing::{Level, debug, enabled, error, info};
 
 use super::answer::{self, Age, Answer, Dates, Freshness};
-use super::caller::{Peer, TrustedProxies};
+use super::caller::{Peer, TrustedProxies, agent};
 use super::edge::EdgeCache;
 use super::framing::{is_other_method, is_well_framed};
 use super::limits::{Limits, Rates};
@@ -20,7 +20,7 @@ use super::probe::Probe;
 use super::route::{Route, route};
 use super::{conditional, health, negotiate, page};
 use crate::clock::{Clock, Timestamp};
-use crate::feed::{Catalog, Coding, Found, Token};
+use crate::feed::{Catalog, Coding, Found};
 use crate::page::Pages;
 use crate::publisher::{FeedsByUpstream, Published, Publisher, Served};
 use crate::refresh::{Refresher, Upstream};
@@ -393,11 +393,4 @@ fn age(upstreams: &[Arc<Upstream>], waited: bool, now: Timestamp) -> Age {
         (false, false) => Freshness::Fresh,
     };
     Age { freshness, confirmed: now.since(confirmed), ttl }
-}
-
-/// What kind of client it is: the first word of its User-Agent, and nothing that could hold a secret, such as a token.
-fn agent(headers: &http::HeaderMap) -> &str {
-    let agent = headers.get(http::header::USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or("-");
-    let name = agent.split(|char: char| !(char.is_ascii_alphanumeric() || matches!(char, '-' | '_' | '.'))).next();
-    name.filter(|name| !name.is_empty() && name.len() < Token::MIN).unwrap_or("-")
 }

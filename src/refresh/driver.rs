@@ -24,7 +24,7 @@ use super::record::{record, record_way};
 use super::upstream::{Standing, Upstream};
 use super::work::{Done, Job, Outcome, Tools, refresh};
 use crate::source::{Fetch, FetchError, Retry};
-use crate::store::{Known, UpstreamId};
+use crate::store::{Known, StoreError, UpstreamId};
 
 /// How often confirmations are written to the disk, and how soon another process's changes are seen.
 const FLUSH_EVERY: Duration = Duration::from_mins(1);
@@ -115,11 +115,18 @@ impl<F: Fetch> Driver<F> {
         let sources: Vec<_> = plans.iter().map(|plan| (Arc::clone(&plan.source), plan.upstream)).collect();
         let names = sources.clone();
         let read = tokio::task::spawn_blocking(move || {
-            store.bind(names.iter().map(|(name, id)| (&**name, id)))?;
-            store.known()
+            let bound = store.bind(names.iter().map(|(name, id)| (&**name, id)));
+            store.known().map(|known| (bound, known))
         });
-        let mut known = read.await.expect("reading the store does not panic")?;
-        self.ledger.bound(Instant::now());
+        let (bound, mut known) = read.await.expect("reading the store does not panic")?;
+        match bound {
+            Ok(()) => self.ledger.bound(Instant::now()),
+            // At a start, on a disk that takes nothing: what is stored is better than nothing.
+            Err(error @ StoreError::Database(_)) if self.entries.is_empty() => {
+                warn!(%error, "it could not be stored which sources there are; a source whose address has changed begins without a copy");
+            }
+            Err(error) => return Err(error),
+        }
         let mut old = std::mem::replace(&mut self.entries, HashMap::with_capacity(plans.len()));
         for (id, plan) in distinct(plans) {
             let entry = match old.remove(&id) {

@@ -3,7 +3,7 @@
 
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::{Store, StoreError, locked, time};
+use super::{Store, StoreError, time};
 use crate::clock::Timestamp;
 
 /// Bytes that are never shown: no `Display`, and a `Debug` that says nothing.
@@ -81,7 +81,8 @@ impl Store {
     /// If the database cannot be read.
     pub fn account(&self, directory: &str) -> Result<Option<Account>, StoreError> {
         let read = |row: &Row<'_>| Ok(Account { credentials: Secret(row.get(0)?), contact: row.get(1)? });
-        Ok(locked(&self.reader)
+        Ok(self
+            .reader()
             .prepare_cached("SELECT credentials, contact FROM acme_account WHERE directory = ?")?
             .query_row([directory], read)
             .optional()?)
@@ -92,7 +93,7 @@ impl Store {
     /// # Errors
     /// If the database cannot be written; then nothing has changed.
     pub fn keep_account(&self, directory: &str, account: Option<&Account>) -> Result<(), StoreError> {
-        let writer = locked(&self.writer);
+        let writer = self.writer();
         match account {
             Some(account) => writer
                 .prepare_cached(
@@ -117,7 +118,8 @@ impl Store {
                 ordered_at: time(row, 4)?,
             })
         };
-        Ok(locked(&self.reader)
+        Ok(self
+            .reader()
             .prepare_cached("SELECT directory, domains, chain, key, ordered_at FROM acme_certificate")?
             .query_row([], read)
             .optional()?)
@@ -129,7 +131,7 @@ impl Store {
     /// If the database cannot be written; then nothing has changed.
     pub fn keep_issued(&self, issued: &Issued) -> Result<(), StoreError> {
         let Issued { subject, chain, key, ordered_at } = issued;
-        let mut writer = locked(&self.writer);
+        let mut writer = self.writer();
         let transaction = writer.transaction()?;
         transaction.prepare_cached("DELETE FROM acme_certificate")?.execute([])?;
         transaction
@@ -157,7 +159,7 @@ impl Store {
                 words: row.get(4)?,
             })
         };
-        Ok(locked(&self.reader)
+        Ok(self.reader()
             .prepare_cached(
                 "SELECT failures, refusals, tried_at, next_at, words FROM acme_setback WHERE directory = ? AND domains = ?",
             )?
@@ -170,7 +172,7 @@ impl Store {
     /// # Errors
     /// If the database cannot be written; then nothing has changed.
     pub fn keep_setback(&self, subject: &Subject, setback: &Setback) -> Result<(), StoreError> {
-        locked(&self.writer)
+        self.writer()
             .prepare_cached(
                 "INSERT OR REPLACE INTO acme_setback (directory, domains, failures, refusals, tried_at, next_at, words)
                  VALUES (?, ?, ?, ?, ?, ?, ?)",

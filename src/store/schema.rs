@@ -1,9 +1,10 @@
 //! The tables, and the statements that more than one call needs.
 
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, params};
 
 use super::{Publication, Snapshot, StoreError, UpstreamId};
 
@@ -49,11 +50,39 @@ const ACME: &str = "
 /// A connection with the settings every connection has.
 pub(super) fn connect(path: &Path) -> rusqlite::Result<Connection> {
     let connection = Connection::open(path)?;
+    set_up(&connection)?;
+    Ok(connection)
+}
+
+fn set_up(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(Duration::from_secs(10))?;
     // A commit is on the disk when it returns; readers are not held up by it.
     connection.pragma_update(None, "journal_mode", "wal")?;
     connection.pragma_update(None, "synchronous", "full")?;
-    connection.pragma_update(None, "cache_size", -4096)?;
+    connection.pragma_update(None, "cache_size", -4096)
+}
+
+/// A connection that needs no other: on a full disk there is no room for the file by which connections share memory. No
+/// other process can read meanwhile.
+pub(super) fn connect_alone(path: &Path) -> rusqlite::Result<Connection> {
+    let connection =
+        Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    // Before anything is read, or it takes no effect.
+    connection.pragma_update(None, "locking_mode", "exclusive")?;
+    set_up(&connection)?;
+    is_readable(connection)
+}
+
+/// A connection to a file that nobody can change. What a killed program left in the log beside it is not seen: it could
+/// only be read by writing.
+pub(super) fn connect_read_only(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let path = percent_encoding::percent_encode(path.as_os_str().as_bytes(), percent_encoding::NON_ALPHANUMERIC);
+    is_readable(Connection::open_with_flags(format!("file:{path}?immutable=1"), flags)?)
+}
+
+fn is_readable(connection: Connection) -> rusqlite::Result<Connection> {
+    connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0))?;
     Ok(connection)
 }
 

@@ -81,6 +81,22 @@ class Box:
         eventually("the fetch is over", lambda: not self.program.source("disk")["fetching"])
         return self.program.source("disk")
 
+    def restart(self, killed: bool, change: str) -> None:
+        """Ends the program and starts it again where its state folder is, after the shell command `change` there."""
+        process = self.program.process
+        mounts = os.open(f"/proc/{process.pid}/ns/mnt", os.O_RDONLY)
+        enter = ["nsenter", f"--mount=/proc/{os.getpid()}/fd/{mounts}"]
+        if killed:
+            process.kill()
+            process.wait()
+        self.program.stop()
+        subprocess.run([*enter, "sh", "-c", change, str(self.folder)], check=True, capture_output=True)
+        self.program.wrap = enter
+        self.program.start(wait=False)
+        eventually("listening", self.program.listens)
+        os.close(mounts)
+        self.inside = pathlib.Path(f"/proc/{self.program.process.pid}/root{self.folder}")
+
     def close(self) -> None:
         self.program.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -142,6 +158,30 @@ def test_on_a_disk_that_turns_read_only_the_old_copy_is_served(upstream, tmp_pat
         told = holds(box, box.change(lambda: trigger.write_text("attack")))
         assert "ro," in box.inside_of("findmnt", "-no", "OPTIONS", str(box.folder))
         report(told)
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_a_start_on_a_full_disk_serves_what_is_stored_and_goes_on_when_there_is_room(upstream, killed):
+    """Takes hold on: `schema::connect_alone`, and sources that need not be bound at a start."""
+    need("mount", "-t", "tmpfs", "tmpfs", "/mnt")
+    with boxed(upstream, f"full-start-{killed}") as box:
+        # As after a crash of the system: what connections share is not on the disk.
+        box.restart(killed, 'rm -f "$0"/state/*-shm; cat /dev/zero > "$0"/ballast || true')
+        assert "cannot be written" in box.program.said()
+        well(box.program, box.place, box.path, box.body)
+        (box.inside / "ballast").unlink()
+        recovers(box)
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_a_start_on_a_disk_that_is_read_only_serves_what_is_stored(upstream, killed):
+    """Takes hold on: `schema::connect_read_only`, and the lock of a file that cannot be written."""
+    need("mount", "-t", "tmpfs", "tmpfs", "/mnt")
+    with boxed(upstream, f"read-only-start-{killed}") as box:
+        box.restart(False, "true")
+        box.restart(killed, 'rm -f "$0"/state/*-shm; mount -o remount,ro "$0"')
+        assert "cannot be written" in box.program.said()
+        well(box.program, box.place, box.path, box.body)
 
 
 @pytest.mark.parametrize("options", ["size=4k", "ro"])
