@@ -22,6 +22,10 @@ pub(super) const MINUTE: Duration = Duration::from_mins(1);
 pub(super) const HOUR: Duration = Duration::from_hours(1);
 pub(super) const DAY: Duration = Duration::from_hours(24);
 
+/// Where systemd keeps what it handed to the running service, for its user and root. Who asks `calferry url` beside it has
+/// the same settings, and no other way to read them.
+const CREDENTIALS_OF_THE_SERVICE: &str = "/run/credentials/calferry.service";
+
 /// What is needed while reading, beside the tables.
 pub(super) struct Context<'a> {
     pub(super) folder: PathBuf,
@@ -178,10 +182,14 @@ impl Context<'_> {
             }
         }
     }
+
     fn credential(&self, section: &Section, key: &str, name: &str) -> Option<PathBuf> {
         // A name that leads elsewhere is no credential.
         let plain = !name.is_empty() && name != "." && name != ".." && !name.contains('/');
-        let folder = self.environment.iter().find(|(key, _)| key == "CREDENTIALS_DIRECTORY").map(|(_, folder)| folder);
+        let given =
+            self.environment.iter().find(|(key, _)| key == "CREDENTIALS_DIRECTORY").map(|(_, folder)| &**folder);
+        let folder =
+            given.or_else(|| Path::new(CREDENTIALS_OF_THE_SERVICE).is_dir().then_some(CREDENTIALS_OF_THE_SERVICE));
         match folder {
             Some(folder) if plain => Some(Path::new(folder).join(name)),
             Some(_) => {
@@ -189,7 +197,7 @@ impl Context<'_> {
                 None
             }
             None => {
-                section.problem(key, "there are no credentials: systemd did not start this with LoadCredential=");
+                section.problem(key, "there are no credentials: systemd did not start this with LoadCredential=, and calferry.service does not run");
                 None
             }
         }
