@@ -1,5 +1,6 @@
 """What the package brings, run by a systemd of its own: this machine's files below, and what changes in memory above."""
 
+import contextlib
 import os
 import re
 import shlex
@@ -20,25 +21,36 @@ class System:
     """A booted systemd in namespaces of its own, with the package's files."""
 
     def __init__(self, folder: Path):
-        self.folder, self.root = folder, folder / "root"
-        mount = f'mount -t tmpfs tmpfs "$0" && mkdir "$0/up" "$0/work" "$0/root" && \
+        # In a namespace of its own, so that nothing stays mounted.
+        alone = ["unshare", "--mount", "--propagation", "private", "sh", "-c"]
+        mount = 'mount -t tmpfs tmpfs "$0" && mkdir "$0/up" "$0/work" "$0/root" && \
             mount -t overlay -o "lowerdir=/,upperdir=$0/up,workdir=$0/work" overlay "$0/root"'
-        if os.getuid() != 0 or run("sh", "-c", mount, folder).returncode != 0:
+        if os.getuid() != 0 or run(*alone, mount, folder).returncode != 0:
             pytest.skip("needs root, and a file system that can be laid over another")
-        self.log = (folder / "log").open("w")
-        options = ["--register=no", "--keep-unit", "--private-network", "--console=pipe", "--boot"]
-        command = ["systemd-nspawn", "-q", "-D", self.root, *options, "systemd.unit=basic.target"]
-        self.nspawn = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
-        self.leader = eventually("the first process", self.first_process, 30)
+        options = "-q --register=no --keep-unit --private-network --console=pipe --boot"
+        boot = f'{mount} && exec systemd-nspawn {options} -D "$0/root" systemd.unit=basic.target'
+        self.log = (folder / "log").open("w+")
+        self.nspawn = subprocess.Popen([*alone, boot, folder], stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
+        self.leader = None
+
+    def boot(self) -> None:
+        self.leader = eventually("the first process", self.first_process, 60)
         eventually("a systemd that runs", lambda: self.does("systemctl is-system-running").stdout.strip() == "running", 60)
 
     def first_process(self) -> str | None:
-        assert self.nspawn.poll() is None, (self.folder / "log").read_text()
-        return Path(f"/proc/{self.nspawn.pid}/task/{self.nspawn.pid}/children").read_text().split(" ")[0]
+        assert self.nspawn.poll() is None, self.log.seek(0) or self.log.read()
+        for child in Path(f"/proc/{self.nspawn.pid}/task/{self.nspawn.pid}/children").read_text().split():
+            # Others, that prepare it, come and go before.
+            with contextlib.suppress(OSError):
+                if Path(f"/proc/{child}/comm").read_text().strip() == "systemd":
+                    return child
+        return None
+
+    def inside(self, *command: str) -> list[str]:
+        return ["nsenter", "-t", self.leader, "-m", "-u", "-i", "-n", "-p", "-C", *command]
 
     def does(self, command: str, **more):
-        inside = ["nsenter", "-t", self.leader, "-m", "-u", "-i", "-n", "-p", "-C"]
-        return run(*inside, "sh", "-c", command, **more)
+        return run(*self.inside("sh", "-c", command), **more)
 
     def must(self, command: str, **more) -> str:
         done = self.does(command, **more)
@@ -52,8 +64,8 @@ class System:
         """As the package does. Its pages and completions are not made here."""
         deb = tomllib.loads((REPO / "Cargo.toml").read_text())["package"]["metadata"]["deb"]
         for source, to, mode in deb["assets"]:
-            file = Path(PROGRAM) if source == "target/release/calferry" else REPO / source
-            if file.is_file():
+            file = REPO / source
+            if file.is_file() and source != "target/release/calferry":
                 with file.open("rb") as content:
                     to = f"/{to}{file.name}" if to.endswith("/") else f"/{to}"
                     self.must(f"install -D -m {mode} /dev/stdin {to}", stdin=content)
@@ -71,35 +83,47 @@ class System:
     def as_user(self, command: str) -> str:
         return self.must(f"runuser -u calferry -- env -i HOME=/var/lib/calferry PATH=/usr/bin:/bin {command}")
 
-    def get(self, path: str) -> str:
-        return self.must(f"curl -sS --fail --max-time 20 http://127.0.0.1:443{path}")
+    def get(self, path: str, port=443) -> str:
+        return self.must(f"curl -sS --fail --max-time 20 http://127.0.0.1:{port}{path}")
 
     def close(self) -> None:
-        self.does("systemctl poweroff --force")
         try:
-            self.nspawn.wait(20)
+            if self.leader:
+                self.does("systemctl poweroff --force")
+                self.nspawn.wait(20)
         except subprocess.TimeoutExpired:
+            pass
+        finally:
+            # What is in its namespaces goes with it.
             self.nspawn.kill()
+            self.nspawn.wait()
         self.log.close()
-        run("umount", "--lazy", self.root, self.folder)
 
 
-@pytest.fixture(scope="module")
-def system(tmp_path_factory):
-    system = System(tmp_path_factory.mktemp("system"))
-    upstream = None
+@contextlib.contextmanager
+def booted(folder: Path, program: str):
+    """A system with the program at the path `program`, and an address there that gives a calendar."""
+    system, upstream = System(folder), None
     try:
-        system.install()
-        inside = ["nsenter", "-t", system.leader, "-m", "-u", "-i", "-n", "-p", "-C"]
-        upstream = subprocess.Popen(
-            [*inside, "/usr/bin/calferry", "demo", "--listen", "127.0.0.1:8081"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        system.boot()
+        with open(PROGRAM, "rb") as content:
+            system.must(f"install -D -m 755 /dev/stdin {program}", stdin=content)
+        demo = system.inside(program, "demo", "--listen", "127.0.0.1:8081")
+        upstream = subprocess.Popen(demo, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         address = next(found[0] for line in upstream.stdout if (found := re.search(r"http://127\.0\.0\.1:8081/\S+\.ics", line)))
-        prepare(system, address)
-        yield system
+        yield system, address
     finally:
         if upstream:
             upstream.terminate()
         system.close()
+
+
+@pytest.fixture(scope="module")
+def system(tmp_path_factory):
+    with booted(tmp_path_factory.mktemp("system"), "/usr/bin/calferry") as (system, address):
+        system.install()
+        prepare(system, address)
+        yield system
 
 
 def prepare(system: System, address: str) -> None:
@@ -165,3 +189,14 @@ def test_it_stops_in_order_and_goes(system):
     assert (system.service("Result"), system.service("ExecMainStatus")) == ("success", "0"), system.journal()
     system.script("prerm", "remove")
     assert system.does("systemctl is-enabled calferry.service calferry.socket").stdout.split() == ["disabled"] * 2
+
+
+def test_init_hands_a_calendar_over_to_systemd_and_says_where_it_is(tmp_path):
+    with booted(tmp_path, "/root/calferry") as (system, address):
+        options = "--yes --address-file - --feed family --device iphone --allow-private --install-unit --lang en"
+        said = system.must(f"cd /root && ./calferry init {options} 2>&1", input=address)
+        # What it says is what is typed.
+        command = re.search(r"sudo -u calferry (.*)", said)[1]
+        url = eventually("a url", lambda: re.search(r"http://127\.0\.0\.1:8080(/\S+)", system.as_user(command)))
+        assert "BEGIN:VEVENT" in eventually("a copy", lambda: system.does(f"curl -sS --fail {url[0]}").stdout)
+        assert system.service("User") == "calferry" and "family" in system.as_user(command)
