@@ -76,12 +76,12 @@ impl Chromedriver {
     }
 }
 
-/// A browser of a test's own.
+/// A browser, which one test has at a time.
 #[derive(Debug)]
 pub(crate) struct Browser(WebDriver);
 
 impl Browser {
-    /// A new one that has been nowhere and has nothing in its logs.
+    /// A new one.
     pub(crate) async fn start(chromedriver: &Chromedriver) -> Self {
         let mut wanted = DesiredCapabilities::chrome();
         for argument in CHROMIUM {
@@ -90,11 +90,15 @@ impl Browser {
         for log in ["browser", "performance"] {
             wanted.set_logging_prefs(log, LoggingPrefsLogLevel::All).unwrap();
         }
-        let browser = Self(WebDriver::builder(&chromedriver.url, wanted).client(Wire::new()).await.unwrap());
-        browser.open("about:blank").await;
-        browser.complaints().await;
-        browser.requests().await;
-        browser
+        Self(WebDriver::builder(&chromedriver.url, wanted).client(Wire::new()).await.unwrap())
+    }
+
+    /// Lets it forget what the test before has done with it.
+    pub(crate) async fn clear(&self) {
+        self.allow_scripts(true).await;
+        self.open("about:blank").await;
+        self.complaints().await;
+        self.requests().await;
     }
 
     pub(crate) async fn quit(self) -> WebDriverResult<()> {
@@ -119,8 +123,8 @@ impl Browser {
         self.devtools("Emulation.setUserAgentOverride", agent).await;
     }
 
-    pub(crate) async fn forbid_scripts(&self) {
-        self.devtools("Emulation.setScriptExecutionDisabled", json!({"value": true})).await;
+    pub(crate) async fn allow_scripts(&self, allowed: bool) {
+        self.devtools("Emulation.setScriptExecutionDisabled", json!({"value": !allowed})).await;
     }
 
     pub(crate) async fn open(&self, url: &str) {
@@ -185,7 +189,7 @@ impl Browser {
         let metrics = self.devtools("Page.getLayoutMetrics", json!({})).await;
         let (width, height) = (&metrics["cssContentSize"]["width"], &metrics["cssContentSize"]["height"]);
         let clip = json!({"x": 0, "y": 0, "width": width, "height": height, "scale": 1});
-        let shot = json!({"captureBeyondViewport": true, "clip": clip});
+        let shot = json!({"captureBeyondViewport": true, "optimizeForSpeed": true, "clip": clip});
         let shot = self.devtools("Page.captureScreenshot", shot).await;
         base64::prelude::BASE64_STANDARD.decode(shot["data"].as_str().unwrap()).unwrap()
     }

@@ -1,8 +1,8 @@
-//! What all tests share, and how one of them is run: in a browser of its own.
+//! What all tests share, and how one of them is run.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use libtest_mimic::Trial;
 use tokio::runtime::Runtime;
@@ -21,6 +21,8 @@ pub(crate) struct House {
 #[derive(Debug)]
 struct Stock {
     chromedriver: Chromedriver,
+    /// Those that nobody has at the moment.
+    browsers: Mutex<Vec<Browser>>,
     world: World,
     axe: String,
     pictures: PathBuf,
@@ -33,6 +35,7 @@ impl Stock {
             axe: std::fs::read_to_string(told("CALFERRY_AXE")).unwrap(),
             pictures: told("CALFERRY_PICTURES"),
             chromedriver: Chromedriver::start().await,
+            browsers: Mutex::default(),
             world: World::start().await,
         }
     }
@@ -46,6 +49,20 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
+    async fn enter(stock: Arc<Stock>) -> Self {
+        let idle = stock.browsers.lock().unwrap().pop();
+        let browser = match idle {
+            Some(browser) => browser,
+            None => Browser::start(&stock.chromedriver).await,
+        };
+        browser.clear().await;
+        Self { browser, stock }
+    }
+
+    fn leave(self) {
+        self.stock.browsers.lock().unwrap().push(self.browser);
+    }
+
     /// The program that everybody looks at and nobody changes.
     pub(crate) fn world(&self) -> &World {
         &self.stock.world
@@ -83,14 +100,24 @@ impl House {
             .stock
             .get_or_init(|| catch_unwind(AssertUnwindSafe(|| Arc::new(self.runtime.block_on(Stock::open())))).ok());
         let stock = stock.clone().expect("the first panic tells what is not there");
-        let browser = self.runtime.block_on(Browser::start(&stock.chromedriver));
-        let stage = Stage { browser, stock };
+        let stage = self.runtime.block_on(Stage::enter(stock));
         let ended = catch_unwind(AssertUnwindSafe(|| self.runtime.block_on(test(&stage))));
-        // However the test has ended, the browser does not stay.
-        let left = self.runtime.block_on(stage.browser.quit());
         match ended {
-            Ok(()) => left.unwrap(),
-            Err(panic) => resume_unwind(panic),
+            Ok(()) => stage.leave(),
+            // Nobody knows what is wrong with its browser, so that nobody else gets it.
+            Err(panic) => {
+                // What has failed is the test.
+                let _ = self.runtime.block_on(stage.browser.quit());
+                resume_unwind(panic)
+            }
+        }
+    }
+
+    /// Ends the browsers. What has started them, and the program, end with the house.
+    pub(crate) fn close(&self) {
+        let Some(stock) = self.stock.get().and_then(Option::as_ref) else { return };
+        for browser in std::mem::take(&mut *stock.browsers.lock().unwrap()) {
+            self.runtime.block_on(browser.quit()).unwrap();
         }
     }
 }

@@ -33,12 +33,12 @@ pub(crate) async fn is_quiet(stage: &Stage, origin: &str) {
 /// Folded and with everything open: nothing is cut off sideways, and axe has nothing to say.
 pub(crate) async fn fits_and_is_usable(stage: &Stage, look: Look, picture: &str) {
     let browser = &stage.browser;
+    browser.run(stage.axe()).await;
     for (state, suffix) in [("", ""), (OPEN_ALL, "-open")] {
         browser.run(state).await;
         let width = browser.run("return document.documentElement.scrollWidth").await;
         let room = browser.run("return innerWidth").await;
         assert!(width.as_f64().unwrap() <= room.as_f64().unwrap(), "scrolls sideways: {width} > {room}");
-        browser.run(stage.axe()).await;
         let found = browser.run_async("axe.run().then(arguments[arguments.length - 1])").await;
         assert_eq!(found["violations"].as_array().unwrap().iter().map(violation).collect::<Vec<_>>(), [""; 0]);
         assert!(found["passes"].as_array().unwrap().len() > 20);

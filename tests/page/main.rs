@@ -26,9 +26,11 @@ use libtest_mimic::Arguments;
 
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
-    // Each has a browser, which is several processes.
+    // Each thread has a browser, which is several processes.
     arguments.test_threads.get_or_insert(2);
     let house = house::House::new();
     let tests = subscription::tests(&house).into_iter().chain(status::tests(&house)).collect();
-    libtest_mimic::run(&arguments, tests).exit_code()
+    let conclusion = libtest_mimic::run(&arguments, tests);
+    house.close();
+    conclusion.exit_code()
 }

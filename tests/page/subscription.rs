@@ -94,7 +94,7 @@ async fn hostile_events_do_nothing(stage: &Stage) {
 async fn without_scripts_everything_is_there(stage: &Stage) {
     let (browser, world) = (&stage.browser, stage.world());
     browser.look(PHONE).await;
-    browser.forbid_scripts().await;
+    browser.allow_scripts(false).await;
     browser.open(&format!("{}?lang=en", world.page)).await;
     let document = browser.devtools("DOM.getDocument", json!({})).await;
     let root = json!({"nodeId": document["root"]["nodeId"]});
