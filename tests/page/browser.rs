@@ -189,7 +189,7 @@ impl Browser {
         let metrics = self.devtools("Page.getLayoutMetrics", json!({})).await;
         let (width, height) = (&metrics["cssContentSize"]["width"], &metrics["cssContentSize"]["height"]);
         let clip = json!({"x": 0, "y": 0, "width": width, "height": height, "scale": 1});
-        let shot = json!({"captureBeyondViewport": true, "optimizeForSpeed": true, "clip": clip});
+        let shot = json!({"captureBeyondViewport": true, "clip": clip});
         let shot = self.devtools("Page.captureScreenshot", shot).await;
         base64::prelude::BASE64_STANDARD.decode(shot["data"].as_str().unwrap()).unwrap()
     }

@@ -46,19 +46,20 @@ impl World {
         let mut program = spawn(folder.path(), &[]);
         let [public, admin] = listening(&mut program).await;
         let origin = format!("http://{public}");
-        let url = url(folder.path(), "me", "phone").await;
+        let url = url_of(folder.path(), "me", "phone").await;
         let page = url.replace(PUBLIC, &origin).strip_suffix(".ics").unwrap().to_owned();
-        let tablet = url_path(&self::url(folder.path(), "home", "tablet").await);
+        let tablet = url_of(folder.path(), "home", "tablet").await;
+        let tablet = tablet.strip_prefix(PUBLIC).unwrap();
         let status = format!("http://{admin}");
         let world = Self { _program: program, upstream, _folder: folder, admin, origin, status, url, page };
-        world.settles(public, &tablet).await;
+        world.settles(public, tablet).await;
         world
     }
 
     /// Until there is everything to see.
     async fn settles(&self, public: SocketAddr, tablet: &str) {
         eventually("an answer to be set aside", async || self.source("family").await["state"] == "quarantine").await;
-        eventually("a confirmed copy", async || self.upstream.hits("/a.ics") > 1).await;
+        eventually("another answer", async || self.upstream.hits("/a.ics") > 1).await;
         // Rules and devices have something to tell once somebody has asked.
         let phone = [("user-agent", "iOS/18.0 (22A3354) dataaccessd/1.0")];
         assert_eq!(send(public, request("GET", tablet, &phone)).await.status, 200);
@@ -142,14 +143,10 @@ async fn listening(program: &mut Child) -> [SocketAddr; 2] {
 }
 
 /// What the command line says a device asks for.
-async fn url(folder: &Path, feed: &str, device: &str) -> String {
+async fn url_of(folder: &Path, feed: &str, device: &str) -> String {
     let mut command = Command::new(env!("CARGO_BIN_EXE_calferry"));
     command.args(["url", feed, "--device", device, "--config"]).arg(folder.join("calferry.toml"));
     let told = command.output().await.unwrap();
     assert!(told.status.success(), "{told:?}");
     String::from_utf8(told.stdout).unwrap().trim().to_owned()
-}
-
-fn url_path(url: &str) -> String {
-    url.strip_prefix(PUBLIC).unwrap().to_owned()
 }
