@@ -6,23 +6,13 @@ pub(crate) mod pebble;
 pub(crate) mod program;
 pub(crate) mod proxy;
 pub(crate) mod upstream;
-
-use std::time::Duration;
+mod waiting;
 
 use calferry::calendar::{Calendar, Limits};
 use calferry::feed::{Circumstances, Copy, Recipe, mended};
 use chrono::NaiveDate;
 
-/// Waits until `condition` holds, and fails after half a minute with what was waited for.
-pub(crate) async fn eventually(what: &str, mut condition: impl AsyncFnMut() -> bool) {
-    let mut look = tokio::time::interval(Duration::from_millis(10));
-    let waited = tokio::time::timeout(Duration::from_secs(30), async {
-        while !condition().await {
-            look.tick().await;
-        }
-    });
-    assert!(waited.await.is_ok(), "waited in vain for: {what}");
-}
+pub(crate) use self::waiting::eventually;
 
 /// The day it is where a test does not say otherwise: a Sunday.
 pub(crate) const TODAY: NaiveDate = NaiveDate::from_ymd_opt(2026, 11, 22).unwrap();

@@ -246,6 +246,20 @@ fn a_container_is_built_from_every_file_that_the_program_includes() {
 }
 
 #[test]
+fn a_container_is_built_with_every_target_that_the_manifest_names() {
+    let let_in = read(".dockerignore");
+    let manifest = read("Cargo.toml");
+    let paths: Vec<_> = manifest.lines().filter_map(|line| line.strip_prefix("path = \"")?.strip_suffix('"')).collect();
+    assert!(paths.len() > 4, "{paths:?}");
+    // Without its file, cargo refuses the whole manifest.
+    let is_let_in = |path: &str| {
+        Path::new(path).ancestors().any(|at| let_in.lines().any(|line| line == format!("!{}", at.display())))
+    };
+    let missing: Vec<_> = paths.into_iter().filter(|path| !is_let_in(path)).map(str::to_owned).collect();
+    assert_none(&missing);
+}
+
+#[test]
 fn the_project_speaks_of_itself_only() {
     // In two pieces each, or this file would be the first to break the rule.
     let foreign =
