@@ -39,6 +39,9 @@ impl Heads {
         found.insert(CONTENT_TYPE, HeaderValue::from_static("text/calendar; charset=utf-8"));
         found.insert(CONTENT_ENCODING, HeaderValue::from_static(""));
         found.insert(CONTENT_DISPOSITION, disposition(&feed.id, feed.recipe.presentation.name.as_deref()));
+        // A map makes room for one more before it sees that the name is there.
+        not_modified.reserve(1);
+        found.reserve(1);
         let etag = |coding| HeaderValue::from_maybe_shared(edition.etag(coding)).expect("a tag is visible ASCII");
         Self { found, not_modified, etags: Coding::ALL.map(etag) }
     }
@@ -103,6 +106,22 @@ fn visible(text: &str) -> HeaderValue {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::feed::Recipe;
+
+    #[test]
+    fn a_copy_of_a_head_never_grows() {
+        let feed = Feed { id: "me".into(), sources: vec!["work".into()], recipe: Recipe::default() };
+        let edition = Edition::new(b"BEGIN:VCALENDAR\r\nEND:VCALENDAR\r\n").unwrap();
+        let heads = Heads::new(&feed, &edition, Timestamp::from_secs(1_790_000_000));
+        for coding in Coding::ALL {
+            for (mut copy, of) in [(heads.found(coding), &heads.found), (heads.not_modified(coding), &heads.not_modified)] {
+                for later in [DATE, CACHE_STATUS] {
+                    copy.insert(later, HeaderValue::from_static("x"));
+                }
+                assert_eq!(copy.capacity(), of.capacity(), "{coding:?}");
+            }
+        }
+    }
 
     #[test]
     fn a_calendars_name_cannot_leave_its_header_value() {
