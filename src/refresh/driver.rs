@@ -2,7 +2,7 @@
 
 mod stored;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::future::poll_fn;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -120,11 +120,15 @@ impl<F: Fetch> Driver<F> {
         });
         let mut known = read.await.expect("reading the store does not panic")?;
         self.ledger.bound(Instant::now());
+        let mut names = HashSet::new();
         let mut old = std::mem::replace(&mut self.entries, HashMap::with_capacity(plans.len()));
         for (id, plan) in distinct(plans) {
             let entry = match old.remove(&id) {
                 Some(entry) => self.keep(entry, &plan),
-                None => self.begin(&plan, &mut known),
+                None => {
+                    let host = shared(&mut names, plan.address.host());
+                    self.begin(&plan, host, &mut known)
+                }
             };
             self.entries.insert(id, entry);
         }
@@ -153,7 +157,7 @@ impl<F: Fetch> Driver<F> {
         entry
     }
 
-    fn begin(&mut self, plan: &Plan, known: &mut Known) -> Entry {
+    fn begin(&mut self, plan: &Plan, host: Arc<str>, known: &mut Known) -> Entry {
         let now = self.tools.clock.now();
         let snapshot = known.snapshots.remove(&plan.upstream);
         // A copy of the address before is as good as none: the new address is asked at once.
@@ -162,13 +166,13 @@ impl<F: Fetch> Driver<F> {
         let pause = plan.pace.at_start(ago, fastrand::f64());
         let standing = Standing {
             snapshot,
-            quarantine: known.quarantined.remove(&plan.upstream),
+            quarantine: known.quarantined.remove(&plan.upstream).map(Box::new),
             next: Some(now + pause),
             refresh: plan.pace.refresh,
             ways: way_standings(&plan.ways),
             ..Standing::default()
         };
-        let (label, host) = (Arc::clone(&plan.source), plan.address.host().into());
+        let label = Arc::clone(&plan.source);
         let upstream = Upstream::new(plan.upstream, label, host, Arc::clone(&self.settled), standing);
         let place = Place::Scheduled(self.due.insert(Due::Upstream(plan.upstream), pause));
         Entry::new(plan, Arc::new(upstream), place)
@@ -366,6 +370,16 @@ impl<F: Fetch> Driver<F> {
         self.tally.lock().unwrap_or_else(PoisonError::into_inner).count(recorded.word);
         recorded.pause
     }
+}
+
+/// `name`, held once for all who have it.
+fn shared(names: &mut HashSet<Arc<str>>, name: &str) -> Arc<str> {
+    if let Some(known) = names.get(name) {
+        return Arc::clone(known);
+    }
+    let name = Arc::from(name);
+    names.insert(Arc::clone(&name));
+    name
 }
 
 fn ticker(every: Duration) -> tokio::time::Interval {

@@ -7,6 +7,7 @@ pub(crate) mod program;
 pub(crate) mod proxy;
 pub(crate) mod upstream;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use calferry::calendar::{Calendar, Limits};
@@ -46,7 +47,7 @@ pub(crate) fn recipe(toml: &str) -> Recipe {
     let settings = program::settings(dir.path(), &format!("{sources}[feed.me]\nsources = [\"one\", \"two\"]\n{toml}"));
     let mut recipe = settings.feeds[0].recipe.clone();
     // What tests look at is what rules do.
-    recipe.presentation.refresh = None;
+    Arc::make_mut(&mut recipe.presentation).refresh = None;
     recipe
 }
 
