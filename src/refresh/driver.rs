@@ -123,12 +123,11 @@ impl<F: Fetch> Driver<F> {
         let mut names = HashSet::new();
         let mut old = std::mem::replace(&mut self.entries, HashMap::with_capacity(plans.len()));
         for (id, plan) in distinct(plans) {
-            let entry = match old.remove(&id) {
-                Some(entry) => self.keep(entry, &plan),
-                None => {
-                    let host = shared(&mut names, plan.address.host());
-                    self.begin(&plan, host, &mut known)
-                }
+            let entry = if let Some(entry) = old.remove(&id) {
+                self.keep(entry, &plan)
+            } else {
+                let host = shared(&mut names, plan.address.host());
+                self.begin(&plan, host, &mut known)
             };
             self.entries.insert(id, entry);
         }
