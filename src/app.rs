@@ -27,6 +27,7 @@ use crate::source::{Client, Fetch, Reach, roots};
 use crate::store::{Access, Store, UpstreamId};
 use crate::tls::{Certificates, Tls};
 
+pub use certificate::with_sound_certificates;
 pub use key::{load_key, prepare_state_dir, read_key};
 
 /// How often clients that have gone quiet are forgotten.
@@ -44,6 +45,9 @@ pub struct App {
     /// Without the sources and feeds: those live on in the refresher and the catalog, and there can be many.
     settings: Settings,
     key: Key,
+    clock: Clock,
+    /// What the file of `client_ca` held when it was read.
+    client_ca: Option<blake3::Hash>,
     front: Arc<Front>,
     refresher: Refresher,
     listening: Vec<SocketAddr>,
@@ -89,7 +93,7 @@ impl App {
         let upstreams = refresher.adopt(plans(&settings, &key)).await?;
         let certificates = Arc::new(Certificates::default());
         let keeper = certificate::keeper(&settings, &store, &certificates, clock)?;
-        let tls = certificate::tls(&settings, &certificates, keeper.as_ref())?;
+        let tls = certificate::tls(&settings, &certificates, keeper.as_ref(), clock)?;
         let metrics = Arc::new(Metrics::default());
         let publisher = Arc::new(Publisher::new(store, refresher.clone(), clock, settings.edition_budget));
         let front = Arc::new(Front::new(
@@ -109,8 +113,10 @@ impl App {
             certificates,
             metrics,
             bell: keeper.as_ref().map(Keeper::bell),
+            client_ca: certificate::client_ca(&settings),
             settings: without_contents(settings),
             key,
+            clock,
             front,
             refresher,
             drain,
@@ -224,8 +230,11 @@ impl App {
     /// Reads the certificate again, if it is in files. One that cannot be used leaves the one in force as it is.
     pub fn renew_certificate(&self) {
         let Some(files) = self.settings.server.tls.as_ref().and_then(settings::Encryption::files) else { return };
-        if let Err(cause) = certificate::install(files, &self.certificates) {
+        if let Err(cause) = certificate::install(files, &self.certificates, self.clock.now()) {
             error!(error = format!("{cause:#}"), "the certificate is refused; the one before stays in force");
+        }
+        if certificate::client_ca(&self.settings) != self.client_ca {
+            warn!("the file of server.tls.client_ca has changed: that takes effect after a restart");
         }
     }
 

@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::fetch::{client, remarks, told};
 use super::progress::Progress;
 use super::{Place, environment};
+use crate::app::with_sound_certificates;
 use crate::refresh::fetch_once;
 use crate::settings::{Problem, Settings};
 use crate::source::Client;
@@ -54,7 +55,8 @@ struct Fetched {
 
 /// Checks the settings and the state; with `online`, every source too.
 pub(super) async fn check(place: &Place, online: bool, json: bool) -> anyhow::Result<ExitCode> {
-    let settings = match Settings::load(&place.origin(), &place.given()?, &environment()) {
+    let loaded = Settings::load(&place.origin(), &place.given()?, &environment());
+    let settings = match loaded.and_then(with_sound_certificates) {
         Ok(settings) => settings,
         Err(problems) if json => {
             let problems = problems.0.iter().map(Told::from).collect();

@@ -12,6 +12,7 @@ use http_body_util::Full;
 use crate::clock::Timestamp;
 use crate::feed::Coding;
 use crate::publisher::{CACHE_STATUS, Published, protect};
+use crate::refresh::Upstream;
 
 /// Every answer's body is in memory already.
 pub(super) type Answer = Response<Full<Bytes>>;
@@ -65,6 +66,19 @@ pub(super) fn not_modified(published: &Published, coding: Coding, age: Age, now:
 }
 
 impl Age {
+    /// How old what is served is, at `now`.
+    pub(super) fn of(upstreams: &[Arc<Upstream>], waited: bool, now: Timestamp) -> Self {
+        let oldest = upstreams.iter().filter_map(|upstream| upstream.freshness()).min_by_key(|(_, until)| *until);
+        let (confirmed, until) = oldest.unwrap_or((now, now));
+        let ttl = until.as_secs().cast_signed() - now.as_secs().cast_signed();
+        let freshness = match (waited, ttl < 0) {
+            (true, _) => Freshness::Waited,
+            (false, true) => Freshness::Stale,
+            (false, false) => Freshness::Fresh,
+        };
+        Self { freshness, confirmed: now.since(confirmed), ttl }
+    }
+
     /// `calferry; hit; ttl=588; detail="fresh, 312 s old"`. Written without the formatter: it is the only header that is
     /// made anew for every answer.
     fn cache_status(self) -> HeaderValue {

@@ -15,6 +15,7 @@ use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, Sleep};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tracing::debug;
@@ -40,6 +41,8 @@ pub(super) struct Conversation<'a, R> {
     pub(super) tls: Option<Encrypted>,
     pub(super) patience: Patience,
     pub(super) metrics: &'a Metrics,
+    /// One is free for each connection that may still come.
+    pub(super) places: &'a Semaphore,
     pub(super) stop: &'a CancellationToken,
 }
 
@@ -162,6 +165,7 @@ struct Watch<'a> {
     stop: Pin<Box<WaitForCancellationFutureOwned>>,
     stopping: bool,
     metrics: &'a Metrics,
+    places: &'a Semaphore,
 }
 
 /// What is to be done about a connection.
@@ -181,7 +185,7 @@ impl<'a> Watch<'a> {
         let soon = of.patience.first_byte;
         let look = Box::pin(tokio::time::sleep(soon));
         let stop = Box::pin(of.stop.clone().cancelled_owned());
-        Self { vigil, look, soon, stop, stopping: false, metrics: of.metrics }
+        Self { vigil, look, soon, stop, stopping: false, metrics: of.metrics, places: of.places }
     }
 
     /// Waits until it is time to look at the connection, or until the program is to end. Cancel safe.
@@ -189,10 +193,15 @@ impl<'a> Watch<'a> {
         loop {
             tokio::select! {
                 () = self.look.as_mut() => {
-                    let (next, call) = match self.vigil.rule(self.look.deadline()) {
+                    let now = self.look.deadline();
+                    let (next, call) = match self.vigil.rule(now) {
                         Ruling::GoOn(next) => (next, Call::Busy),
-                        Ruling::Idle(until) => (until, Call::Idle),
-                        Ruling::Cut => {
+                        // Somebody may be waiting for its place: a few clients could keep all others out by nothing but
+                        // staying.
+                        Ruling::Idle(until) if self.places.available_permits() > 0 => {
+                            (until.min(now + self.soon), Call::Idle)
+                        }
+                        Ruling::Idle(_) | Ruling::Cut => {
                             self.metrics.cut_connections.inc();
                             return Call::Cut;
                         }

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tracing::{Level, debug, enabled, error, info};
 
-use super::answer::{self, Age, Answer, Dates, Freshness};
+use super::answer::{self, Age, Answer, Dates};
 use super::caller::{Peer, TrustedProxies, agent};
 use super::edge::EdgeCache;
 use super::framing::{is_other_method, is_well_framed};
@@ -19,7 +19,7 @@ use super::metrics::Metrics;
 use super::probe::Probe;
 use super::route::{Route, route};
 use super::{conditional, health, negotiate, page};
-use crate::clock::{Clock, Timestamp};
+use crate::clock::Clock;
 use crate::feed::{Catalog, Coding, Found};
 use crate::page::Pages;
 use crate::publisher::{FeedsByUpstream, Published, Publisher, Served};
@@ -156,17 +156,14 @@ impl Front {
             self.metrics.refused.inc();
             return Some(answer::bad_request());
         };
-        if is_other_method(request) {
-            self.metrics.refused.inc();
-            return Some(answer::method_not_allowed());
-        }
         let route = route(request.uri().path());
         let token = match route {
-            Route::Alive | Route::Ready => return Some(answer::plain(StatusCode::OK, "ok\n")),
-            Route::Robots => return Some(answer::plain(StatusCode::OK, "User-agent: *\nDisallow: /\n")),
-            Route::Feed(token) | Route::Page(token) | Route::Health(token) => token,
+            _ if is_other_method(request) => None,
+            Route::Alive | Route::Ready | Route::Robots => None,
+            Route::Feed(token) | Route::Page(token) | Route::Health(token) => Some(token),
             Route::Probe(token) => return Some(self.probed(token, peer, client, request)),
         };
+        let Some(token) = token else { return Some(self.without_token(client, &route, request)) };
         let limits = self.limits.load();
         let device = match directory.catalog.find(token, self.clock.now().as_secs()) {
             // It was counted before it waited.
@@ -224,6 +221,21 @@ impl Front {
         }
     }
 
+    /// What everybody may ask, so often.
+    fn without_token<B>(&self, client: Peer, route: &Route<'_>, request: &Request<B>) -> Answer {
+        if let Err(wait) = self.limits.load().request(client) {
+            return self.too_many(wait);
+        }
+        if is_other_method(request) {
+            self.metrics.refused.inc();
+            return answer::method_not_allowed();
+        }
+        match route {
+            Route::Robots => answer::plain(StatusCode::OK, "User-agent: *\nDisallow: /\n"),
+            _ => answer::plain(StatusCode::OK, "ok\n"),
+        }
+    }
+
     fn probed<B>(&self, token: &str, peer: Peer, client: Peer, request: &Request<B>) -> Answer {
         let Some(name) = self.probe.find(token) else { return self.unknown(client) };
         match self.limits.load().token(name) {
@@ -243,7 +255,7 @@ impl Front {
         (published, waited): (Arc<Published>, bool),
     ) -> Answer {
         let now = self.clock.now();
-        let age = age(&served.upstreams, waited, now);
+        let age = Age::of(&served.upstreams, waited, now);
         let (edition, headers) = (&published.edition, request.headers());
         let coding = negotiate::coding(headers, edition);
         let margin = conditional::Margin { behind: options.since_margin(), ahead: options.since_margin };
@@ -380,17 +392,4 @@ enum Missing {
     Replaced,
     /// There is no copy yet; when to come back.
     Later(Duration),
-}
-
-/// How old what is served is, at `now`.
-fn age(upstreams: &[Arc<Upstream>], waited: bool, now: Timestamp) -> Age {
-    let oldest = upstreams.iter().filter_map(|upstream| upstream.freshness()).min_by_key(|(_, until)| *until);
-    let (confirmed, until) = oldest.unwrap_or((now, now));
-    let ttl = until.as_secs().cast_signed() - now.as_secs().cast_signed();
-    let freshness = match (waited, ttl < 0) {
-        (true, _) => Freshness::Waited,
-        (false, true) => Freshness::Stale,
-        (false, false) => Freshness::Fresh,
-    };
-    Age { freshness, confirmed: now.since(confirmed), ttl }
 }

@@ -111,8 +111,11 @@ impl<R: Routes> Server<R> {
     pub async fn run(self, listener: Listener, stop: CancellationToken) {
         let server = Arc::new(self);
         let connections = TaskTracker::new();
-        let mut warned = None;
+        let (mut warned, mut full) = (None, None);
         loop {
+            if server.places.available_permits() == 0 && is_due(&mut full) {
+                warn!("all places for connections are taken; idle connections give way (max_connections)");
+            }
             let place = Arc::clone(&server.places).acquire_owned();
             // A dropped accept loses no connection, a dropped acquire no place.
             let accepted = tokio::select! {
@@ -129,8 +132,7 @@ impl<R: Routes> Server<R> {
                 }
                 (_, Err(error)) if is_of_one_connection(&error) => debug!(%error, "a connection ended before it began"),
                 (_, Err(error)) => {
-                    if warned.is_none_or(|at: Instant| at.elapsed() >= WARN_EVERY) {
-                        warned = Some(Instant::now());
+                    if is_due(&mut warned) {
                         warn!(%error, "connections cannot be accepted; allow more open files (LimitNOFILE, ulimit -n)");
                     }
                     tokio::time::sleep(EXHAUSTED).await;
@@ -216,8 +218,18 @@ impl<R: Routes> Server<R> {
         IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let (routes, patience) = (&self.routes, self.patience);
-        Conversation { routes, peer, tls, patience, metrics: &self.metrics, stop: &stop }.run(stream).await;
+        let (metrics, places) = (&self.metrics, &*self.places);
+        Conversation { routes, peer, tls, patience, metrics, places, stop: &stop }.run(stream).await;
     }
+}
+
+/// Whether a warning that was last given at `last` may be given again; then it is.
+fn is_due(last: &mut Option<Instant>) -> bool {
+    let due = last.is_none_or(|at| at.elapsed() >= WARN_EVERY);
+    if due {
+        *last = Some(Instant::now());
+    }
+    due
 }
 
 /// Whether accepting failed for the one connection that it was about, and says nothing of the next (`accept(2)`).

@@ -170,16 +170,21 @@ impl Context<'_> {
     /// What is in `path`. `credential:NAME` is what systemd handed over under that name, see `LoadCredential=` in
     /// systemd.exec(5).
     fn secret_text(&mut self, section: &Section, key: &str, path: &str) -> Option<String> {
-        let path = match path.strip_prefix("credential:") {
-            Some(name) => self.credential(section, key, name)?,
-            None => self.file(path),
-        };
+        let path = self.handed_over(section, key, path)?;
         match std::fs::read_to_string(&path) {
             Ok(text) => Some(text),
             Err(error) => {
                 section.problem(key, format!("{} cannot be read: {error}", path.display()));
                 None
             }
+        }
+    }
+
+    /// The file at `path`, or the credential that it names.
+    pub(super) fn handed_over(&mut self, section: &Section, key: &str, path: &str) -> Option<PathBuf> {
+        match path.strip_prefix("credential:") {
+            Some(name) => self.credential(section, key, name),
+            None => Some(self.file(path)),
         }
     }
 

@@ -134,7 +134,10 @@ fn listen(section: &mut Section) -> Vec<Listen> {
 
 /// `ordered` is what `[server.acme]` asks for.
 fn tls(mut section: Section, ordered: Option<acme::Options>, context: &mut Context<'_>) -> Option<Encryption> {
-    let mut file = |section: &mut Section, key| section.text(key).map(|path| context.file(&path));
+    let mut file = |section: &mut Section, key| {
+        let path = section.text(key)?;
+        context.handed_over(section, key, &path)
+    };
     let (certificate, key) = (file(&mut section, "certificate"), file(&mut section, "key"));
     let client_ca = file(&mut section, "client_ca");
     match (&certificate, &key) {

@@ -2,20 +2,39 @@
 //! times its size, a gzip bomb 1,028 times, and either is stopped at the cap.
 
 use std::io::{self, Write};
+use std::time::Duration;
 
+use bytes::Bytes;
 use flate2::write::MultiGzDecoder;
 use http::HeaderMap;
 use http::header::CONTENT_ENCODING;
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
+use tokio::time::Instant;
 
 use super::error::FetchError;
 
+/// In how long a host must send how much of a body that is not at its end. One that drips would hold, to the last moment
+/// that a fetch may take, a place that others need. A slow line is a hundred times as fast.
+const PACE: (Duration, usize) = (Duration::from_secs(20), 8 << 10);
+
 /// Reads and decodes the whole of `body`, which `headers` belong to, up to `cap` decoded bytes.
-pub(super) async fn read(headers: &HeaderMap, mut body: Incoming, cap: usize) -> Result<Vec<u8>, FetchError> {
+pub(super) async fn read<B>(headers: &HeaderMap, mut body: B, cap: usize) -> Result<Vec<u8>, FetchError>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
     let mut decoder = Decoder::new(headers, cap)?;
-    let mut received = 0usize;
-    while let Some(frame) = body.frame().await {
+    let (mut received, mut expected) = (0usize, PACE.1);
+    let mut until = Instant::now() + PACE.0;
+    loop {
+        let Ok(frame) = tokio::time::timeout_at(until, body.frame()).await else {
+            if received < expected {
+                return Err(FetchError::Timeout { phase: "more of the body", limit: PACE.0 });
+            }
+            (expected, until) = (received + PACE.1, Instant::now() + PACE.0);
+            continue;
+        };
+        let Some(frame) = frame else { break };
         let frame = frame.map_err(|_| FetchError::Interrupted)?;
         let Some(data) = frame.data_ref() else { continue };
         received = received.saturating_add(data.len());
@@ -119,5 +138,43 @@ impl Write for Capped {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
+
+    use hyper::body::Frame;
+    use tokio::time::Sleep;
+
+    use super::*;
+
+    /// So many bytes at once, again and again after a pause.
+    struct Drip(usize, Duration, Pin<Box<Sleep>>);
+
+    impl Body for Drip {
+        type Data = Bytes;
+        type Error = io::Error;
+
+        fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+            std::task::ready!(self.2.as_mut().poll(cx));
+            self.2 = Box::pin(tokio::time::sleep(self.1));
+            Poll::Ready(Some(Ok(Frame::data(vec![b'x'; self.0].into()))))
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_host_that_drips_is_given_up_long_before_the_fetch_must_end_and_a_slow_one_is_not() {
+        for (bytes, pause, slow) in [(1, 1, true), (4000, 11, true), (0, 1, true), (500, 1, false), (9000, 19, false)] {
+            let pause = Duration::from_secs(pause);
+            let began = Instant::now();
+            let body = Drip(bytes, pause, Box::pin(tokio::time::sleep(pause)));
+            let ended = read(&HeaderMap::new(), body, 100_000).await;
+            let given_up = matches!(ended, Err(FetchError::Timeout { .. }));
+            assert_eq!(given_up, slow, "{bytes} bytes each {pause:?}: {ended:?}");
+            assert!(given_up == (began.elapsed() <= PACE.0 * 2), "{bytes} bytes each {pause:?}");
+        }
     }
 }

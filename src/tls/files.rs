@@ -9,6 +9,8 @@ use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 
+use crate::clock::Timestamp;
+
 /// Where a certificate is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Files {
@@ -38,6 +40,14 @@ pub enum CertificateError {
         key: PathBuf,
         /// What rustls says.
         error: rustls::Error,
+    },
+    /// It has ended, and another holds.
+    #[error("{} ended at {until}", path.display())]
+    Ended {
+        /// The file.
+        path: PathBuf,
+        /// When.
+        until: Timestamp,
     },
     /// The certificates of an authority that cannot be used to judge others.
     #[error("{} holds no certificate that can judge others: {error}", path.display())]

@@ -172,6 +172,10 @@ async fn check_tells_every_problem_and_online_tries_every_source() {
     ] {
         assert!(out.contains(words), "{words:?} is missing in {out}");
     }
+    let tls = "[server.tls]\ncertificate = \"chain.pem\"\nkey = \"key.pem\"\nclient_ca = \"clients.pem\"\n";
+    std::fs::write(&config, format!("{toml}{tls}")).unwrap();
+    let (code, _, said) = run(&["check", "--config", config_path]).await;
+    assert!(code == 1 && said.contains("chain.pem") && said.contains("clients.pem"), "{said}");
     std::fs::write(&config, toml.replace("sources = [\"good\"]", "sources = [\"god\"]\nnmae = \"x\"")).unwrap();
     let (code, _, said) = run(&["check", "--config", config_path]).await;
     assert_eq!(code, 1);

@@ -223,6 +223,27 @@ async fn a_known_token_has_a_budget_of_its_own_wherever_it_is_used() {
 }
 
 #[tokio::test]
+async fn what_needs_no_url_has_the_same_budget_as_what_is_not_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let toml = "[server]\ntrusted_proxies = [\"127.0.0.1\"]\n[source.work]\nurl = \"https://example.com/a.ics\"\n\
+                [feed.me]\nsources = [\"work\"]\n";
+    let mut settings = harness::program::settings(dir.path(), toml);
+    settings.server.front.rates.requests = std::num::NonZeroU32::new(2).unwrap();
+    let program = Program { app: calferry::app::App::start(settings).await.unwrap(), dir };
+    for (client, method, path) in (1..)
+        .zip([("GET", "/healthz"), ("GET", "/readyz"), ("GET", "/robots.txt"), ("POST", "/x")])
+        .map(|(client, (method, path))| (format!("203.0.113.{client}"), method, path))
+    {
+        let ask = async || {
+            let asked = request(method, path, &[("x-forwarded-for", &client)]);
+            send(program.address(), asked).await.status.as_u16()
+        };
+        let fine = if method == "GET" { 200 } else { 405 };
+        assert_eq!([ask().await, ask().await, ask().await], [fine, fine, 429], "{method} {path}");
+    }
+}
+
+#[tokio::test]
 async fn other_methods_queries_cookies_and_authorization_change_nothing() {
     let (_upstream, program) = usual().await;
     let path = program.path("me");

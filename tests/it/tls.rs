@@ -171,6 +171,57 @@ async fn a_changed_certificate_is_shown_from_then_on_and_one_that_cannot_be_used
 }
 
 #[tokio::test]
+async fn a_certificate_that_has_ended_does_not_take_the_place_of_one_that_holds() {
+    let (old, new) = (authority(), authority());
+    let (_upstream, program) = program(&old, "").await;
+    let key = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::new(vec!["cal.example.com".to_owned()]).unwrap();
+    params.not_after = rcgen::date_time_ymd(2020, 1, 1);
+    std::fs::write(program.dir.path().join("chain.pem"), params.signed_by(&key, &new).unwrap().pem()).unwrap();
+    std::fs::write(program.dir.path().join("key.pem"), key.serialize_pem()).unwrap();
+    program.app.renew_certificate();
+    assert!(connect(&client(&old, "http/1.1", None), program.address()).await.is_ok());
+}
+
+/// What `serve` says, until something has one of `words` in it.
+async fn says(log: &mut tokio::io::Lines<tokio::io::BufReader<tokio::process::ChildStderr>>, words: &str) -> String {
+    loop {
+        let line = log.next_line().await.unwrap().expect("it runs");
+        if line.contains(words) {
+            return line;
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_becomes_of_changed_files_is_said() {
+    let (ours, clients, others) = (authority(), authority(), authority());
+    let dir = tempfile::tempdir().unwrap();
+    write_files(dir.path(), &ours);
+    std::fs::write(dir.path().join("clients.pem"), clients.pem()).unwrap();
+    let toml = format!(
+        "state_dir = \"{0}/state\"\n[server]\nlisten = \"127.0.0.1:0\"\n[server.tls]\ncertificate = \"chain.pem\"\nkey = \"key.pem\"\n\
+         client_ca = \"clients.pem\"\n[source.work]\nurl = \"https://example.com/a.ics\"\n[feed.me]\nsources = [\"work\"]\n",
+        dir.path().display()
+    );
+    std::fs::write(dir.path().join("calferry.toml"), toml).unwrap();
+    let mut child = harness::program::spawn(dir.path(), &[]);
+    let mut log = tokio::io::AsyncBufReadExt::lines(tokio::io::BufReader::new(child.stderr.take().unwrap()));
+    says(&mut log, "the certificate in force holds until").await;
+    says(&mut log, "serving on").await;
+    std::fs::write(dir.path().join("clients.pem"), others.pem()).unwrap();
+    says(&mut log, "client_ca has changed: that takes effect after a restart").await;
+    std::fs::write(dir.path().join("key.pem"), KeyPair::generate().unwrap().serialize_pem()).unwrap();
+    says(&mut log, "the certificate is refused; the one before stays in force").await;
+    let mut longer = CertificateParams::new(vec!["cal.example.com".to_owned()]).unwrap();
+    longer.not_after = rcgen::date_time_ymd(2090, 1, 1);
+    let key = KeyPair::generate().unwrap();
+    std::fs::write(dir.path().join("chain.pem"), longer.signed_by(&key, &ours).unwrap().pem()).unwrap();
+    std::fs::write(dir.path().join("key.pem"), key.serialize_pem()).unwrap();
+    says(&mut log, "the certificate in force holds until 2090-01-01").await;
+}
+
+#[tokio::test]
 async fn a_handshake_that_is_not_finished_does_not_hold_up_a_stop() {
     let authority = authority();
     let (_upstream, program) = program(&authority, "").await;

@@ -22,16 +22,16 @@ impl Routes for Fine {
     }
 }
 
-struct Parts(Arc<Fine>, Metrics, CancellationToken);
+struct Parts(Arc<Fine>, Metrics, CancellationToken, Semaphore);
 
 impl Parts {
     fn new() -> Self {
-        Self(Arc::new(Fine), Metrics::default(), CancellationToken::new())
+        Self(Arc::new(Fine), Metrics::default(), CancellationToken::new(), Semaphore::new(1))
     }
 
     fn conversation(&self) -> Conversation<'_, Fine> {
-        let patience = Patience::default();
-        Conversation { routes: &self.0, peer: Peer::Unix, tls: None, patience, metrics: &self.1, stop: &self.2 }
+        let Self(routes, metrics, stop, places) = self;
+        Conversation { routes, peer: Peer::Unix, tls: None, patience: Patience::default(), metrics, places, stop }
     }
 }
 
@@ -199,4 +199,24 @@ async fn over_http_2_who_is_not_there_any_more_is_found_out_long_before_an_idle_
     let conversation = parts.conversation();
     let ((), taken) = tokio::join!(conversation.run(ours), asked);
     assert!((25..=40).contains(&taken), "{taken}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_all_places_are_taken_an_idle_connection_gives_way() {
+    let parts = Parts::new();
+    for taken in [0, 1] {
+        let (ours, mut client) = tokio::io::duplex(1 << 16);
+        let _places = parts.3.acquire_many(taken).await.unwrap();
+        let conversation = parts.conversation();
+        let stayed = async {
+            ask(&mut client, &[REQUEST]).await;
+            let since = Instant::now();
+            assert_eq!(client.read(&mut [0; 16]).await.unwrap(), 0);
+            since.elapsed()
+        };
+        let ((), stayed) = tokio::join!(conversation.run(ours), stayed);
+        let patience = Patience::default();
+        let range = if taken == 0 { patience.idle..patience.idle * 2 } else { Duration::ZERO..patience.first_byte * 3 };
+        assert!(range.contains(&stayed), "{stayed:?}, {taken} taken");
+    }
 }
