@@ -130,7 +130,8 @@ def prepare(system: System, address: str) -> None:
     """As the comments in the files say."""
     settings = system.must(f"cat {SETTINGS}")
     settings = re.sub(r"(?m)^#(?=[\[a-z])", "", settings)
-    settings = re.sub(r"(?m)^listen .*", 'listen = "systemd:public"', settings)
+    listen = 'listen = ["systemd:public", "unix:/run/calferry/calferry.sock"]'
+    settings = re.sub(r"(?m)^listen .*", listen, settings)
     system.must(f"cat > {SETTINGS}", input=f"{settings}[fetch]\nallow_private = true\nports = [8081]\n")
     credential = re.search(r"(?m)^#(LoadCredential=.*)", (DEPLOY / "calferry.service").read_text())[1]
     system.put("/etc/calferry/secrets/family", address, "600")
@@ -152,6 +153,7 @@ def test_what_is_installed_belongs_to_whom_it_should(system):
 
 def test_the_url_that_the_services_user_is_told_is_the_one_that_is_served(system, path):
     assert "BEGIN:VEVENT" in eventually("a copy", lambda: system.does(f"curl -sS --fail http://127.0.0.1:443{path}").stdout)
+    assert "BEGIN:VEVENT" in system.must(f"curl -sS --fail --unix-socket /run/calferry/calferry.sock http://a{path}")
     assert "Serving 2 devices from 1 sources" in system.service("StatusText")
 
 
