@@ -48,6 +48,7 @@ pub(super) fn page(page: &Page<'_>) -> Markup {
                 }
                 (languages(page.visit.language, |language| query(language, page.visit.zone)))
                 p.state.warn[!page.freshness.is_well].fresh[page.freshness.is_well] role="status" { (page.freshness.words) }
+                @if let Some(left_out) = &page.freshness.left_out { p.state.warn role="status" { (left_out) } }
             }
             main.columns {
                 div { (subscribe(page.visit)) (how_to(page.visit)) }

@@ -27,14 +27,22 @@ days-ago = { $count ->
     [one] yesterday
    *[other] { $count } days ago
 }
-stale-refusing = { $who } is refusing this server since { $since }, showing the copy of { $copy }.
-stale-unreachable = { $who } cannot be reached since { $since }, showing the copy of { $copy }.
-stale-unknown = { $who } no longer knows the address of this calendar since { $since }, showing the copy of { $copy }. Whoever runs this server has to put in a new one.
-stale-trouble = { $who } is in trouble since { $since }, showing the copy of { $copy }.
-stale-unusable = { $who } gives no usable calendar since { $since }, showing the copy of { $copy }.
+trouble-refusing = { $who } is refusing this server since { $since }
+trouble-unreachable = { $who } cannot be reached since { $since }
+trouble-unknown = { $who } no longer knows the address of this calendar since { $since } (whoever runs this server has to put in a new one)
+trouble-trouble = { $who } is in trouble since { $since }
+trouble-unusable = { $who } gives no usable calendar since { $since }
+showing-copy = { $trouble }, showing the copy of { $copy }.
+no-copy-yet = { $trouble }; there is no copy yet. Subscribe when the calendar is here.
+left-out = { $count ->
+    [one] One source has no copy yet, so its events are missing here.
+   *[other] { $count } sources have no copy yet, so their events are missing here.
+}
+left-out-why = {" "}{ $trouble }.
 stale-collapsed = { $who } says that most events are gone. Until that is certain, the copy of { $copy } is shown.
 stale-late = Last synced { $ago }.
-waiting = The calendar has not arrived here yet. Load this page again in a moment; subscribing works already.
+waiting = The calendar has not arrived here yet. Load this page again in a moment, and subscribe when it is here.
+known-source = { $name }
 the-source = The calendar’s source
 
 agenda = The next 14 days
