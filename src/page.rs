@@ -58,7 +58,7 @@ pub struct Visit {
     pub zone: Option<Tz>,
     /// What they look with.
     pub device: Option<Device>,
-    /// The browser is the one inside WeChat, which opens no other app.
+    /// The browser is that of 微信, which opens no other app.
     pub is_in_wechat: bool,
 }
 

@@ -77,7 +77,9 @@ fn maker(model: &str) -> Option<Device> {
         // PJZ110 and PEGM00 of OPPO and OnePlus.
         [b'p', a, b, b'1' | b'm' | b't', c, b'0'] if letters(&[*a, *b]) && digits(&[*c]) => Some(Device::Oppo),
         // ALN-AL80 of Huawei, ALI-AN00 of Honor.
-        [a, b, c, b'-', b'a', kind @ (b'l' | b'n'), d, e] if letters(&[*a, *b, *c]) && digits(&[*d, *e]) => {
+        [name @ .., b'-', b'a', kind @ (b'l' | b'n'), tens, ones]
+            if name.len() == 3 && letters(name) && digits(&[*tens, *ones]) =>
+        {
             let is_huawei = *kind == b'l' || HUAWEI_AN.iter().any(|name| model.starts_with(name));
             Some(if is_huawei { Device::Huawei } else { Device::Oppo })
         }

@@ -174,8 +174,8 @@ status-previous = Previous
 status-next = Next
 state-fresh = fresh
 state-failing = failing
-state-quarantine = set aside
-state-no_copy = missing
+state-quarantine = kept aside
+state-no_copy = no copy
 state-waiting = waiting
 moments-ago = just now
 in-moments = in a moment
@@ -204,6 +204,7 @@ source-failures = { $count ->
     [one] One failed fetch { $ago }.
    *[other] { $count } failed fetches in a row, the first { $ago }.
 }
+exact-words = In the log:
 source-inherited = The copy is that of the address before.
 source-junk = { $count ->
     [one] One line of the copy was no calendar and was left out.
@@ -211,6 +212,10 @@ source-junk = { $count ->
 }
 source-moved = The source has moved to { $host } for good.
 source-egress = Egress
+way-last = used last
+way-kind-direct = direct
+way-kind-http = HTTP proxy
+way-kind-socks5h = SOCKS5 proxy
 way-untried = not used yet
 way-works = works
 way-unreachable = leads nowhere
@@ -218,21 +223,23 @@ way-proxy_refuses = the proxy refuses
 way-throttled = the host refuses
 way-secret_reset = works; the host no longer knows the address
 aside-what = { $count ->
-    [one] Set aside { $ago }: an answer with one event, against { $held } of the copy.
-   *[other] Set aside { $ago }: an answer with { $count } events, against { $held } of the copy.
+    [one] Kept aside { $ago }: an answer with one event, against { $held } of the copy.
+   *[other] Kept aside { $ago }: an answer with { $count } events, against { $held } of the copy.
 }
 aside-agreed = { $count ->
     [one] One fetch brought it.
    *[other] { $count } fetches in a row brought it.
 }
 aside-accept = Accept it
-aside-accept-what = Accept it: what is set aside of { $source }
+aside-accept-what = Accept it: what is kept aside of { $source }
 done-accepted = The answer was accepted. It is served from now on.
-done-changed = Nothing was accepted: what was set aside has changed meanwhile, or is gone.
+done-changed = Nothing was accepted: what was kept aside has changed meanwhile, or is gone.
 done-busy = Nothing was accepted: the source is just being fetched. Try again in a moment.
 done-failed = Nothing was accepted: the copy could not be stored. The log says why.
-day-words = Fetches of the last 24 hours, by quarters of an hour: { $well } well, { $aside } set aside, { $failed } failed. Answers took { $took } ms in the mean.
-day-words-unanswered = Fetches of the last 24 hours, by quarters of an hour: { $well } well, { $aside } set aside, { $failed } failed.
+day-span = Fetches of the last 24 hours
+day-span-started = Fetches since the program started { $ago }
+day-words = { $span }, a bar for each quarter of an hour, the higher the slower: { $well } well, { $aside } kept aside, { $failed } failed. Answers took { $took } ms in the mean.
+day-words-unanswered = { $span }, a bar for each quarter of an hour: { $well } well, { $aside } kept aside, { $failed } failed.
 feed-of = From { $sources }
 feed-left-out = Left out until there is a copy: { $sources }
 feed-events = { $events } events in the sources: { $kept } kept, { $hidden } hidden, { $outside } outside the window, { $doubles } doubles.
@@ -259,6 +266,9 @@ device-last = Fetched { $ago } with { $client }
 device-never = Has not fetched since the program started
 device-answers = { $full } × 200, { $unchanged } × 304
 device-bytes = { $sent } sent; saved { $unchanged } by 304 and { $compressed } by compression
+password-needed = A password is needed.
+password-wait = Too many wrong passwords.
+form-elsewhere = This form did not come from the status page. Open the page by its IP address or as localhost, and try again.
 figures-note = What devices fetched is counted since the program started.
 
 error-dns = The host's name could not be resolved.

@@ -42,7 +42,7 @@ fn both_languages_have_the_same_messages_with_the_same_values() {
 #[test]
 fn every_message_that_the_page_asks_for_by_name_is_there_and_every_other_is_asked_for() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
-    let folders = ["src/page", "src/status"].map(|folder| std::fs::read_dir(root.join(folder)).unwrap());
+    let folders = ["src/page", "src/status", "src/http"].map(|folder| std::fs::read_dir(root.join(folder)).unwrap());
     let sources = folders.into_iter().flatten().map(|entry| entry.unwrap().path());
     let sources = sources.filter(|path| path.extension().is_some_and(|kind| kind == "rs"));
     let code: String = sources.map(|path| std::fs::read_to_string(path).unwrap()).collect();
