@@ -44,6 +44,11 @@ async fn the_ways_are_numbered_and_the_one_used_last_is_marked_in_both_languages
             let mark = if place == number { format!(" <span class=\"tag\">{mark}</span>") } else { String::new() };
             assert!(page.contains(&format!(">{place}. {kind} ({state}){mark}</span>")), "{place} in {page}");
         }
+        let never = ["<dt>Confirmed</dt><dd>never</dd>", "<dt>上次确认</dt><dd>从未</dd>"];
+        let first = ["in a row, the first just now.", "次（首次：刚刚）。"];
+        for words in [never, first] {
+            assert!(page.contains(words[usize::from(language != "en")]), "{words:?} in {page}");
+        }
         // One way is neither numbered nor marked.
         assert!(page.contains(&format!(">{} (", kinds[0])) && page.matches("class=\"tag\"").count() == 1);
         assert_eq!(page.contains("title=\"no connection"), language == "en", "the log's words: {page}");
