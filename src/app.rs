@@ -170,8 +170,7 @@ impl App {
         self.tasks.spawn(async move {
             while let Some(Some(change)) = stop.run_until_cancelled(changed.recv()).await {
                 let directory = front.directory();
-                let feeds = directory.feeds.get(&change.upstream).map(Vec::as_slice).unwrap_or_default();
-                publisher.follow(change, feeds).await;
+                publisher.follow(change, directory.feeds.of(&change.upstream)).await;
             }
         });
         let (front, stop) = (Arc::clone(&self.front), self.stop.clone());

@@ -162,7 +162,7 @@ impl Publisher {
     /// The current edition of `served` if it is at hand.
     pub async fn at_hand(&self, served: &Served) -> Option<Arc<Published>> {
         // Most feeds are one source as it is, and every request comes by here.
-        let key = match served.upstreams.as_slice() {
+        let key = match &*served.upstreams {
             [upstream] if served.is_plain => served.plain_key(&upstream.digest()?),
             _ => served.ingredients(self.clock.now())?.key(served),
         };
@@ -214,7 +214,7 @@ impl Publisher {
     }
 
     /// Makes the new editions of those feeds of a changed upstream that are being read, and lets go of the old ones.
-    pub async fn follow(&self, change: Change, feeds: &[Arc<Served>]) {
+    pub async fn follow(&self, change: Change, feeds: impl Iterator<Item = &Arc<Served>>) {
         for served in feeds {
             let Some(mut before) = served.ingredients(self.clock.now()) else { continue };
             for copy in before.copies.iter_mut().filter(|copy| copy.id == change.upstream) {

@@ -22,17 +22,13 @@ pub(super) fn directory(
 ) -> Directory {
     let mut listed = Vec::with_capacity(settings.feeds.len());
     let mut catalog = Catalog::new(key.derive("calferry 2026 token look-up"));
-    let mut feeds: FeedsByUpstream = HashMap::new();
-    let hash_key = key.derive("calferry 2026 hashes in editions");
+    let hash_key = Arc::new(key.derive("calferry 2026 hashes in editions"));
     for feed in &settings.feeds {
         // Every feed's sources were checked to be among the sources, and every source was adopted.
-        let found = feed.sources.iter().filter_map(|source| upstreams.get(source).map(Arc::clone));
-        let found: Vec<_> = found.collect();
-        let shown = Feed { id: Arc::clone(&feed.id), recipe: feed.recipe.clone(), sources: feed.sources.clone() };
-        let served = Arc::new(Served::new(shown, found, hash_key));
-        for upstream in &served.upstreams {
-            feeds.entry(upstream.id).or_default().push(Arc::clone(&served));
-        }
+        let found = feed.sources.iter().filter_map(|source| upstreams.get(source).map(Arc::clone)).collect();
+        let shown =
+            Feed { id: Arc::clone(&feed.id), recipe: feed.recipe.clone(), sources: feed.sources.as_slice().into() };
+        let served = Arc::new(Served::new(shown, found, Arc::clone(&hash_key)));
         let mut devices = Vec::with_capacity(feed.devices.len());
         for device in &feed.devices {
             let (token, replaced) = (device.token(key, &feed.id), device.token_before(key, &feed.id));
@@ -59,6 +55,7 @@ pub(super) fn directory(
     let named =
         |source: &crate::settings::Source| Some((Arc::clone(&source.name), Arc::clone(upstreams.get(&source.name)?)));
     let sources = settings.sources.iter().filter_map(named).collect();
+    let feeds = FeedsByUpstream::new(listed.iter().map(|listed| &listed.served));
     let (options, public_url) = (settings.server.front.clone(), settings.public_url.to_string());
     Directory { catalog, listed, feeds, sources, options, public_url }
 }

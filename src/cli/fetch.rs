@@ -95,7 +95,7 @@ pub(super) async fn publish_files(files: &Files) -> anyhow::Result<ExitCode> {
         TimeZones::Iana => ZoneNames::Iana,
         TimeZones::Keep => ZoneNames::Keep,
     };
-    let recipe = Recipe { presentation, zones, ..Recipe::default() };
+    let recipe = Recipe { presentation: presentation.into(), zones, ..Recipe::default() };
     write_out(&published("file", &copies::read_mended(Path::new(file))?, &recipe)?)
 }
 

@@ -17,7 +17,7 @@ pub struct Feed {
     /// How it is made of its sources.
     pub recipe: Recipe,
     /// The names of its sources in the settings, in their order.
-    pub sources: Vec<Arc<str>>,
+    pub sources: Box<[Arc<str>]>,
 }
 
 /// What a text in the place of a token is known by: a keyed hash, which says nothing about it.

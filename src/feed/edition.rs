@@ -78,7 +78,7 @@ impl Edition {
     /// Only if an encoder fails to write to memory.
     pub fn new(text: &[u8]) -> std::io::Result<Self> {
         let hash = blake3::hash(text);
-        let bodies = [Coding::Zstd.encode(text)?, Coding::Brotli.encode(text)?, Coding::Gzip.encode(text)?];
+        let bodies = together([Coding::Zstd, Coding::Brotli, Coding::Gzip].map(|coding| coding.encode(text)))?;
         // A strong validator names the bytes sent, so each coding has its own (RFC 9110 §8.8.3).
         let name = hash.to_hex();
         let name = name.get(..32).unwrap_or_default();
@@ -158,8 +158,25 @@ impl Edition {
 
     /// Bytes of memory it holds.
     pub fn size(&self) -> usize {
-        self.bodies.iter().map(Bytes::len).sum::<usize>() + 512
+        taken(self.bodies.iter().map(Bytes::len).sum()) + 512
     }
+}
+
+/// `bodies` in one allocation: each large one takes a page of its own beside what it holds.
+fn together(bodies: [std::io::Result<Bytes>; 3]) -> std::io::Result<[Bytes; 3]> {
+    let [zstd, brotli, gzip] = bodies;
+    let (zstd, brotli, gzip) = (zstd?, brotli?, gzip?);
+    let (first, second) = (zstd.len(), zstd.len() + brotli.len());
+    let whole = Bytes::from([zstd, brotli, gzip].concat());
+    Ok([whole.slice(..first), whole.slice(first..second), whole.slice(second..)])
+}
+
+/// Bytes that an allocation of `len` takes. Allocators have four sizes to each doubling, and jemalloc begins a large
+/// allocation anywhere in one more page.
+fn taken(len: usize) -> usize {
+    const PAGE: usize = 4 << 10;
+    let size = len.next_multiple_of((len.next_power_of_two() / 8).max(16));
+    if size < 4 * PAGE { size } else { size + PAGE }
 }
 
 fn at(of: &[Bytes; 4], coding: Coding) -> &Bytes {
@@ -203,6 +220,12 @@ mod tests {
         let unzstd = zstd::stream::decode_all(&edition.body(Coding::Zstd).unwrap()[..]).unwrap();
         assert_eq!([&gunzipped, &unbrotlied, &unzstd], [&text; 3]);
         assert_eq!(edition.body(Coding::Identity).unwrap(), text);
+    }
+
+    #[test]
+    fn what_is_weighed_is_what_is_taken() {
+        let sizes = [0, 1, 100, 128, 129, 20_000, 65_536, 65_537].map(taken);
+        assert_eq!(sizes, [0, 16, 112, 128, 160, 24_576, 69_632, 86_016]);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::publish::Copy;
 use crate::calendar::{Calendar, ContentLine, Edits, Property, escape_text, format_duration, push_line, unescape_text};
 
 /// What a feed says about itself in its calendar's head.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Presentation {
     /// The calendar's name on the phone; `None` leaves the upstream's.
     pub name: Option<String>,
@@ -22,7 +22,7 @@ pub struct Presentation {
 }
 
 /// A colour, as clients know it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Colour {
     /// `#FF2968`, for Apple's.
     pub hex: String,

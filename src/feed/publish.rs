@@ -19,7 +19,7 @@ use crate::calendar::{Calendar, Edits, Entry, Limits, Malformed, Zones, mend};
 #[derive(Debug, Clone, Default)]
 pub struct Recipe {
     /// The calendar's head.
-    pub presentation: Presentation,
+    pub presentation: Arc<Presentation>,
     /// What is left out and changed.
     pub rules: Arc<Rules>,
     /// Which names time zones have.

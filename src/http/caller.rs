@@ -145,11 +145,32 @@ fn connecting_ip(headers: &HeaderMap) -> Result<Option<IpAddr>, Ambiguous> {
     Ok(ip.map(|ip| ip.to_canonical()))
 }
 
-/// What kind of client it is: the first word of its User-Agent, and nothing that could hold a secret, such as a token.
+/// What kind of client it is: the first word of its User-Agent, or the name it is known by if that word says nothing of
+/// it. Nothing that could hold a secret, such as a token.
 pub(super) fn agent(headers: &HeaderMap) -> &str {
     let agent = headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or("-");
     let name = agent.split(|char: char| !(char.is_ascii_alphanumeric() || matches!(char, '-' | '_' | '.'))).next();
-    name.filter(|name| !name.is_empty() && name.len() < Token::MIN).unwrap_or("-")
+    match name.unwrap_or_default() {
+        "Mozilla" | "Microsoft" | "Google-Calendar-Importer" => known(agent),
+        name if name.is_empty() || name.len() >= Token::MIN => "-",
+        name => name,
+    }
+}
+
+/// Those that call themselves something else first.
+fn known(agent: &str) -> &'static str {
+    /// A mark, and whose it is. Every browser has those of the ones below it.
+    const KNOWN: [(&str, &str); 8] = [
+        ("Google-Calendar-Importer", "Google-Calendar"),
+        ("Microsoft Outlook", "Outlook"),
+        ("Microsoft Office", "Outlook"),
+        ("Thunderbird/", "Thunderbird"),
+        ("Edg", "Edge"),
+        ("Firefox/", "Firefox"),
+        ("Chrome/", "Chrome"),
+        ("Safari/", "Safari"),
+    ];
+    KNOWN.iter().find(|(mark, _)| agent.contains(mark)).map_or("browser", |(_, name)| name)
 }
 
 #[cfg(test)]
@@ -251,5 +272,26 @@ mod tests {
         let both = self::trusted(&["10.0.0.0/8", "cloudflare"]);
         assert_eq!(both.client(at("10.0.0.1"), &behind_cloudflare), Ok(at("203.0.113.8")));
         assert_eq!(client(&[]), at("10.0.0.1"));
+    }
+
+    #[test]
+    fn a_client_is_called_by_the_name_it_is_known_by() {
+        let token = "AH89n3Rvs45KzsJonphemlSP";
+        for (sent, called) in [
+            ("iOS/18.0 (22A3354) dataaccessd/1.0", "iOS"),
+            ("macOS/13.4 (22F66) dataaccessd/1.0", "macOS"),
+            ("ICSx5/2.3 (ical4j/4.0) Android/14", "ICSx5"),
+            ("Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Thunderbird/128.4.0", "Thunderbird"),
+            ("Microsoft Office/16.0 (Windows NT 10.0; Microsoft Outlook 16.0.14326; Pro)", "Outlook"),
+            ("Google-Calendar-Importer", "Google-Calendar"),
+            ("Mozilla/5.0 (Windows NT 10.0) AppleWebKit/537.36 Chrome/130.0 Safari/537.36 Edg/130.0", "Edge"),
+            ("Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) Version/18.0 Mobile Safari/604.1", "Safari"),
+            ("Mozilla/5.0 (compatible)", "browser"),
+            ("", "-"),
+            (token, "-"),
+        ] {
+            let headers = HeaderMap::from_iter([(USER_AGENT, sent.parse().unwrap())]);
+            assert_eq!(agent(&headers), called, "{sent}");
+        }
     }
 }

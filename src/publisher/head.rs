@@ -110,7 +110,7 @@ mod tests {
 
     #[test]
     fn a_copy_of_a_head_never_grows() {
-        let feed = Feed { id: "me".into(), sources: vec!["work".into()], recipe: Recipe::default() };
+        let feed = Feed { id: "me".into(), sources: [].into(), recipe: Recipe::default() };
         let edition = Edition::new(b"BEGIN:VCALENDAR\r\nEND:VCALENDAR\r\n").unwrap();
         let heads = Heads::new(&feed, &edition, Timestamp::from_secs(1_790_000_000));
         for coding in Coding::ALL {

@@ -70,7 +70,7 @@ pub(super) fn render(
             Copy { source, text, confirmed, failing }
         })
         .collect();
-    let circumstances = Circumstances { today: ingredients.today, key: served.hash_key };
+    let circumstances = Circumstances { today: ingredients.today, key: *served.hash_key };
     let blamed = || ingredients.copies.iter().find(|copy| copy.digest.is_some()).map(|copy| copy.id);
     let published = feed.recipe.publish(&copies, &circumstances);
     let published = published.map_err(|error| Unrendered::broken(blamed(), error))?;

@@ -1,6 +1,5 @@
 //! A feed, what its edition is made of at a moment, and what that edition is called in the cache.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use chrono::NaiveDate;
@@ -16,9 +15,9 @@ pub struct Served {
     /// The feed as the settings have it.
     pub feed: Feed,
     /// The upstreams of its sources, in their order.
-    pub upstreams: Vec<Arc<Upstream>>,
+    pub upstreams: Box<[Arc<Upstream>]>,
     /// What hashes in its editions are keyed with.
-    pub(super) hash_key: [u8; 32],
+    pub(super) hash_key: Arc<[u8; 32]>,
     /// Digest of the feed's name and of all in its settings that shows in an edition.
     key: [u8; 16],
     /// Nothing but the copies decides what comes out: neither the day nor when they were confirmed.
@@ -27,9 +26,9 @@ pub struct Served {
 
 impl Served {
     /// Ties `feed` to `upstreams`, those of its sources in their order.
-    pub fn new(feed: Feed, upstreams: Vec<Arc<Upstream>>, hash_key: [u8; 32]) -> Self {
+    pub fn new(feed: Feed, upstreams: Box<[Arc<Upstream>]>, hash_key: Arc<[u8; 32]>) -> Self {
         let mut hasher = blake3::Hasher::new();
-        hasher.update(&feed.recipe.digest()).update(feed.id.as_bytes()).update(&hash_key);
+        hasher.update(&feed.recipe.digest()).update(feed.id.as_bytes()).update(&*hash_key);
         for source in &feed.sources {
             hasher.update(&(source.len() as u64).to_le_bytes()).update(source.as_bytes());
         }
@@ -101,11 +100,42 @@ pub(super) struct Key {
     ingredients: [u8; 16],
 }
 
-/// The feeds of every upstream.
-pub type FeedsByUpstream = HashMap<UpstreamId, Vec<Arc<Served>>>;
+/// The feeds of every upstream, in the order of the upstreams' names: a table with a list for each would take thrice as
+/// much.
+#[derive(Debug)]
+pub struct FeedsByUpstream(Box<[(Arc<Upstream>, Arc<Served>)]>);
+
+impl FeedsByUpstream {
+    /// Finds out which of `feeds` are made of which upstream.
+    pub fn new<'a>(feeds: impl Iterator<Item = &'a Arc<Served>>) -> Self {
+        let pair = |served: &Arc<Served>, upstream: &Arc<Upstream>| (Arc::clone(upstream), Arc::clone(served));
+        let pairs = feeds.flat_map(|served| served.upstreams.iter().map(move |upstream| pair(served, upstream)));
+        let mut pairs: Box<[_]> = pairs.collect();
+        pairs.sort_by_key(|(upstream, _)| upstream.id);
+        Self(pairs)
+    }
+
+    /// The feeds of `upstream`.
+    pub fn of(&self, upstream: &UpstreamId) -> impl Iterator<Item = &Arc<Served>> {
+        let begin = self.0.partition_point(|(known, _)| known.id < *upstream);
+        let behind = self.0.iter().skip(begin);
+        behind.take_while(|(known, _)| known.id == *upstream).map(|(_, served)| served)
+    }
+}
 
 fn half(digest: &[u8; 32]) -> [u8; 16] {
     let mut half = [0; 16];
     half.copy_from_slice(digest.split_at(16).0);
     half
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// There may be a hundred thousand of them: what feeds have in common is shared.
+    #[test]
+    fn a_feed_takes_little() {
+        assert!(size_of::<Served>() <= 112, "{} bytes", size_of::<Served>());
+    }
 }

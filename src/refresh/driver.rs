@@ -2,7 +2,7 @@
 
 mod stored;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::future::poll_fn;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -127,11 +127,14 @@ impl<F: Fetch> Driver<F> {
             }
             Err(error) => return Err(error),
         }
+        let mut names = HashSet::new();
         let mut old = std::mem::replace(&mut self.entries, HashMap::with_capacity(plans.len()));
         for (id, plan) in distinct(plans) {
-            let entry = match old.remove(&id) {
-                Some(entry) => self.keep(entry, &plan),
-                None => self.begin(&plan, &mut known),
+            let entry = if let Some(entry) = old.remove(&id) {
+                self.keep(entry, &plan)
+            } else {
+                let host = shared(&mut names, plan.address.host());
+                self.begin(&plan, host, &mut known)
             };
             self.entries.insert(id, entry);
         }
@@ -160,7 +163,7 @@ impl<F: Fetch> Driver<F> {
         entry
     }
 
-    fn begin(&mut self, plan: &Plan, known: &mut Known) -> Entry {
+    fn begin(&mut self, plan: &Plan, host: Arc<str>, known: &mut Known) -> Entry {
         let now = self.tools.clock.now();
         let snapshot = known.snapshots.remove(&plan.upstream);
         // A copy of the address before is as good as none: the new address is asked at once.
@@ -169,13 +172,13 @@ impl<F: Fetch> Driver<F> {
         let pause = plan.pace.at_start(ago, fastrand::f64());
         let standing = Standing {
             snapshot,
-            quarantine: known.quarantined.remove(&plan.upstream),
+            quarantine: known.quarantined.remove(&plan.upstream).map(Box::new),
             next: Some(now + pause),
             refresh: plan.pace.refresh,
             ways: way_standings(&plan.ways),
             ..Standing::default()
         };
-        let (label, host) = (Arc::clone(&plan.source), plan.address.host().into());
+        let label = Arc::clone(&plan.source);
         let upstream = Upstream::new(plan.upstream, label, host, Arc::clone(&self.settled), standing);
         let place = Place::Scheduled(self.due.insert(Due::Upstream(plan.upstream), pause));
         Entry::new(plan, Arc::new(upstream), place)
@@ -373,6 +376,16 @@ impl<F: Fetch> Driver<F> {
         self.tally.lock().unwrap_or_else(PoisonError::into_inner).count(recorded.word);
         recorded.pause
     }
+}
+
+/// `name`, held once for all who have it.
+fn shared(names: &mut HashSet<Arc<str>>, name: &str) -> Arc<str> {
+    if let Some(known) = names.get(name) {
+        return Arc::clone(known);
+    }
+    let name = Arc::from(name);
+    names.insert(Arc::clone(&name));
+    name
 }
 
 fn ticker(every: Duration) -> tokio::time::Interval {

@@ -84,7 +84,7 @@ pub(super) fn record(upstream: &Upstream, done: Done, pace: &Pace, now: Timestam
         }
         Outcome::Quarantined(kept, error) => {
             upstream.update(|standing| {
-                standing.quarantine = Some(kept);
+                standing.quarantine = Some(Box::new(kept));
                 standing.fails(&error, now);
             });
             log_failure(upstream, &error, before.failing.is_none());
@@ -118,14 +118,14 @@ impl Standing {
     fn fails(&mut self, error: &FetchError, now: Timestamp) -> u32 {
         let (since, failures) = self.failing.as_ref().map_or((now, 0), |failing| (failing.since, failing.failures));
         let failures = failures.saturating_add(1);
-        self.failing = Some(Failing {
+        self.failing = Some(Box::new(Failing {
             since,
             last: now,
             failures,
             reason: error.name(),
             words: error.to_string(),
             advice: error.advice(),
-        });
+        }));
         failures
     }
 }

@@ -31,10 +31,10 @@ pub struct Upstream {
 pub struct Standing {
     /// The last good copy.
     pub snapshot: Option<Snapshot>,
-    /// Its trouble, if the last fetch brought no good answer.
-    pub failing: Option<Failing>,
+    /// Its trouble, if the last fetch brought no good answer. Rare, as is what follows: room for it is taken when it comes.
+    pub failing: Option<Box<Failing>>,
     /// An answer that is kept aside.
-    pub quarantine: Option<Quarantine>,
+    pub quarantine: Option<Box<Quarantine>>,
     /// When it is fetched next.
     pub next: Option<Timestamp>,
     /// A fetch is under way.
@@ -46,7 +46,7 @@ pub struct Standing {
     /// The interval between fetches while all is well.
     pub refresh: Duration,
     /// How each way to it stands, the preferred first.
-    pub ways: Vec<WayStanding>,
+    pub ways: Box<[WayStanding]>,
     /// The host to which it has moved for good, if the host says so.
     pub moved_to: Option<Arc<str>>,
 }

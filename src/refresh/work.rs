@@ -105,7 +105,7 @@ fn settle<F>(tools: &Tools<F>, job: &Job, text: Vec<u8>, validators: Validators)
     let earlier = || held.and_then(|held| store.text_of(&job.id, &held.digest).ok().flatten());
     let answer = mend_answer(&text, &tools.limits, &job.address.telltales(), earlier)?;
     drop(text);
-    let aside = job.standing.quarantine.as_ref();
+    let aside = job.standing.quarantine.as_deref();
     let stored = |error: crate::store::StoreError| FetchError::Storage(error.to_string());
     Ok(match judge(&answer, validators, held, aside, &tools.collapse, tools.clock.now()) {
         Verdict::Same(snapshot) => {

@@ -66,7 +66,7 @@ fn feed(id: &str, mut section: Section, sources: &Sources, context: &mut Context
     }
     let usual = known.iter().map(|source| source.pace.refresh).min().unwrap_or(15 * MINUTE);
     let recipe = Recipe {
-        presentation: presentation(&mut section, usual),
+        presentation: context.shared.presentation(presentation(&mut section, usual)),
         rules: rules(&mut section, &names, &mut context.shared),
         zones: zone_names(&mut section),
     };

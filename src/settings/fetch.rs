@@ -1,6 +1,6 @@
 //! `[fetch]` and `[source.NAME]`: what is fetched, from where, how often, and within which bounds.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ pub(super) struct Defaults {
     pace: Pace,
     private: bool,
     ways: Arc<[Way]>,
-    ports: BTreeSet<u16>,
+    ports: Arc<[u16]>,
 }
 
 /// The sources that are whole, and the place of every one that is named.
@@ -59,7 +59,7 @@ pub(super) fn fetch(mut section: Section, context: &mut Context<'_>) -> (Fetch, 
         pace: read_pace(&mut section, pace),
         private: section.flag("allow_private", false),
         ways: egress(&mut section, context).unwrap_or_else(|| Arc::new([Way::Direct])),
-        ports: ports(&mut section).unwrap_or_else(|| USUAL_PORTS.into()),
+        ports: ports(&mut section).map_or_else(|| USUAL_PORTS.into(), Arc::from_iter),
     };
     let fetch = Fetch {
         options: Options {
@@ -106,8 +106,13 @@ fn source(name: &str, mut section: Section, defaults: &Defaults, context: &mut C
     let private = section.flag("allow_private", defaults.private);
     let pace = read_pace(&mut section, defaults.pace);
     let ways = egress(&mut section, context).unwrap_or_else(|| Arc::clone(&defaults.ways));
-    let more_ports = ports(&mut section).unwrap_or_default();
-    let ports: Arc<[u16]> = defaults.ports.union(&more_ports).copied().collect();
+    let ports = ports(&mut section).map_or_else(
+        || Arc::clone(&defaults.ports),
+        |mut more| {
+            more.extend(&*defaults.ports);
+            more.into_iter().collect()
+        },
+    );
     let address = pasted.and_then(|pasted| match Address::parse(&pasted) {
         Ok(address) => Some(address),
         Err(mistake) => {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use config::{Config, Environment, File, FileFormat, Map, Value};
+use config::{Config, ConfigError, Environment, FileFormat, Format, Map, Source, Value};
 
 use super::{Problem, Problems};
 
@@ -43,46 +43,44 @@ pub(super) fn table(
     given: &Given,
     environment: &[(String, String)],
 ) -> Result<Map<String, Value>, Problems> {
-    let mut builder = Config::builder();
-    let file = match origin {
-        Origin::File(path) => Some((path, text(path)?)),
-        Origin::Nothing => None,
-    };
-    if let Some((_, text)) = &file {
-        builder = builder.add_source(File::from_str(text, FileFormat::Toml));
-    }
+    let refused = |error: &ConfigError| Problems(vec![Problem { path: String::new(), message: refusal(error) }]);
+    let mut all = Value::from(match origin {
+        Origin::File(path) => parsed(path)?,
+        Origin::Nothing => Map::new(),
+    });
     let variables: HashMap<_, _> = environment.iter().cloned().collect();
     let environment = Environment::with_prefix("CALFERRY")
         .prefix_separator("__")
         .separator("__")
         .ignore_empty(true)
         .source(Some(variables));
-    builder = builder.add_source(environment);
-    let refused =
-        |error: &config::ConfigError| Problems(vec![Problem { path: String::new(), message: refusal(error) }]);
+    // Into the file's own table: a file among the sources of a `Config` is copied once for each table around a key.
+    environment.collect_to(&mut all).map_err(|error| refused(&error))?;
+    let mut builder = Config::builder();
     for (key, value) in &given.0 {
         builder = builder.set_override(*key, value.clone()).map_err(|error| refused(&error))?;
     }
-    let config = builder.build().map_err(|error| {
-        let place = file.as_ref().and_then(|(path, text)| broken(path, text));
-        place.unwrap_or_else(|| refused(&error))
-    })?;
-    config.cache.into_table().map_err(|error| refused(&error))
+    let given = builder.build().and_then(|given| given.collect_to(&mut all));
+    given.and_then(|()| all.into_table()).map_err(|error| refused(&error))
 }
 
-fn text(path: &Path) -> Result<String, Problems> {
-    std::fs::read_to_string(path).map_err(|error| of_file(path, format!("cannot be read: {error}")))
+/// The file's table.
+fn parsed(path: &Path) -> Result<Map<String, Value>, Problems> {
+    let text = std::fs::read_to_string(path).map_err(|error| of_file(path, format!("cannot be read: {error}")))?;
+    FileFormat::Toml.parse(None, &text).map_err(|_| broken(path, &text))
 }
 
 /// Where `text` is no TOML. Parsed anew, since the words that come with the first try quote the line they speak of, and
 /// that line may hold a secret.
-fn broken(path: &Path, text: &str) -> Option<Problems> {
-    let error = toml::de::DeTable::parse(text).err()?;
+fn broken(path: &Path, text: &str) -> Problems {
+    let Err(error) = toml::de::DeTable::parse(text) else {
+        return of_file(path, "a number in it is too large".into());
+    };
     let at = error.span().map_or(0, |span| span.start);
     let before = text.get(..at).unwrap_or_default();
     let line = before.matches('\n').count() + 1;
     let column = before.rsplit('\n').next().map_or(0, |rest| rest.chars().count()) + 1;
-    Some(of_file(path, format!("line {line}, column {column}: {}", error.message())))
+    of_file(path, format!("line {line}, column {column}: {}", error.message()))
 }
 
 fn of_file(path: &Path, message: String) -> Problems {
@@ -90,10 +88,10 @@ fn of_file(path: &Path, message: String) -> Problems {
 }
 
 /// What can still go wrong names keys, never values.
-fn refusal(error: &config::ConfigError) -> String {
+fn refusal(error: &ConfigError) -> String {
     match error {
-        config::ConfigError::PathParse { .. } => "a key holds a character that keys cannot have".into(),
-        config::ConfigError::Type { key, expected, .. } => {
+        ConfigError::PathParse { .. } => "a key holds a character that keys cannot have".into(),
+        ConfigError::Type { key, expected, .. } => {
             format!("{}: expected {expected}", key.as_deref().unwrap_or("the settings"))
         }
         _ => {

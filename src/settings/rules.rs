@@ -11,7 +11,7 @@ use super::item::Item;
 use super::pattern::Patterns;
 use super::section::Section;
 use super::units;
-use crate::feed::{Condition, Hidden, MeetingHosts, Rule, Rules, Verdict, Window};
+use crate::feed::{Condition, Hidden, MeetingHosts, Presentation, Rule, Rules, Verdict, Window};
 
 /// The keys of a feed that become its rules.
 const KEYS: [&str; 10] = ["alarms", "anonymise", "floating", "hide", "join", "me", "prefix", "rule", "window", "zone"];
@@ -19,11 +19,23 @@ const KEYS: [&str; 10] = ["alarms", "anonymise", "floating", "hide", "join", "me
 /// A rule's name has so many letters at most.
 const LONGEST_NAME: usize = 100;
 
-/// What feeds have in common: equal patterns, and equal rules, are held once.
+/// What feeds have in common: equal patterns, equal rules and equal heads are held once.
 #[derive(Debug, Default)]
 pub(super) struct Shared {
     patterns: Patterns,
     rules: HashMap<[u8; 32], Arc<Rules>>,
+    presentations: HashSet<Arc<Presentation>>,
+}
+
+impl Shared {
+    pub(super) fn presentation(&mut self, presentation: Presentation) -> Arc<Presentation> {
+        if let Some(known) = self.presentations.get(&presentation) {
+            return Arc::clone(known);
+        }
+        let shared = Arc::new(presentation);
+        self.presentations.insert(Arc::clone(&shared));
+        shared
+    }
 }
 
 /// Takes everything of a feed that becomes its rules; `sources` are the names of its sources.

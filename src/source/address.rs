@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -49,11 +50,14 @@ pub enum Mistake {
     ICloudPage,
 }
 
-/// The address of a calendar.
+/// The address of a calendar. As text, which is parsed for a request and for nothing else: there may be a hundred thousand
+/// of them, and one that is parsed takes thrice as much.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Address {
-    uri: Uri,
-    credentials: Option<HeaderValue>,
+    /// As a [`Uri`] has it: with a scheme, an authority, and a path that begins with `/`.
+    text: Arc<str>,
+    /// The value of `Authorization`.
+    credentials: Option<Arc<str>>,
 }
 
 impl Address {
@@ -91,13 +95,15 @@ impl Address {
             None => PathAndQuery::try_from(&url[url::Position::BeforePath..url::Position::AfterQuery]).ok()?,
         };
         let authority = &url[url::Position::BeforeHost..url::Position::AfterPort];
-        let uri = Uri::builder().scheme(url.scheme()).authority(authority).path_and_query(path).build().ok()?;
-        Some(Self { uri, credentials: credentials(url) })
+        let text = format!("{}://{authority}{path}", url.scheme());
+        // It can be too long as a whole.
+        text.parse::<Uri>().ok()?;
+        Some(Self { text: text.into(), credentials: credentials(url).map(Arc::from) })
     }
 
     /// Where a redirect of this address leads. `None` if `location` is no address.
     pub(super) fn join(&self, location: &str) -> Option<Self> {
-        let joined = Url::parse(&self.uri.to_string()).ok()?.join(location).ok()?;
+        let joined = Url::parse(&self.text).ok()?.join(location).ok()?;
         if !matches!(joined.scheme(), "http" | "https") {
             return None;
         }
@@ -108,53 +114,72 @@ impl Address {
         Some(next)
     }
 
-    fn origin(&self) -> (Option<&str>, Option<&http::uri::Authority>) {
-        (self.uri.scheme_str(), self.uri.authority())
+    /// The scheme and the authority.
+    fn origin(&self) -> &str {
+        self.split().0
+    }
+
+    /// The origin, and the path with the query.
+    fn split(&self) -> (&str, &str) {
+        let authority = self.text.find("://").map_or(0, |end| end + 3);
+        let path =
+            self.text.get(authority..).and_then(|rest| rest.find('/')).map_or(self.text.len(), |at| authority + at);
+        self.text.split_at(path)
+    }
+
+    fn authority(&self) -> &str {
+        self.origin().split_once("://").map_or("", |(_, authority)| authority)
     }
 
     /// The whole address, for the request and for nothing else.
-    pub(super) fn uri(&self) -> &Uri {
-        &self.uri
+    pub(super) fn uri(&self) -> Uri {
+        self.text.parse().expect("it was parsed when it was put together")
     }
 
     /// What to send as `Authorization`, if the address came with a user name and password.
-    pub(super) fn credentials(&self) -> Option<&HeaderValue> {
-        self.credentials.as_ref()
+    pub(super) fn credentials(&self) -> Option<HeaderValue> {
+        let mut value = HeaderValue::from_str(self.credentials.as_ref()?).expect("Base64 is visible ASCII");
+        value.set_sensitive(true);
+        Some(value)
     }
 
     /// The host's name: what budgets and circuits are kept by. It is no secret; the path is.
     pub fn host(&self) -> &str {
-        self.uri.host().unwrap_or_default()
+        let authority = self.authority();
+        // The colons of an IPv6 address stand in brackets.
+        let end = authority.find(']').map_or_else(|| authority.find(':'), |bracket| Some(bracket + 1));
+        authority.get(..end.unwrap_or(authority.len())).unwrap_or_default()
     }
 
     /// The port at the host.
     pub fn port(&self) -> u16 {
-        self.uri.port_u16().unwrap_or(if self.is_encrypted() { 443 } else { 80 })
+        let written = self.authority().strip_prefix(self.host()).and_then(|rest| rest.strip_prefix(':'));
+        written.and_then(|port| port.parse().ok()).unwrap_or(if self.is_encrypted() { 443 } else { 80 })
     }
 
     /// Whether the way to the host is encrypted.
     pub fn is_encrypted(&self) -> bool {
-        self.uri.scheme_str() == Some("https")
+        self.text.starts_with("https://")
     }
 
     /// The address of the host, if it is written as a number.
     pub fn literal_ip(&self) -> Option<IpAddr> {
-        literal_ip(&self.uri)
+        literal_ip(self.host())
     }
 
     /// A name for this address that says nothing about it to whoever has not got `key`.
     pub fn fingerprint(&self, key: &[u8; 32]) -> [u8; 32] {
         let mut hasher = blake3::Hasher::new_keyed(key);
-        hasher.update(self.uri.to_string().as_bytes());
-        hasher.update(self.credentials.as_ref().map(HeaderValue::as_bytes).unwrap_or_default());
+        hasher.update(self.text.as_bytes());
+        hasher.update(self.credentials.as_deref().unwrap_or_default().as_bytes());
         *hasher.finalize().as_bytes()
     }
 
     /// Texts whose appearance in a calendar would give this address away.
     pub fn telltales(&self) -> Vec<Vec<u8>> {
-        let path = self.uri.path_and_query().map_or("/", PathAndQuery::as_str);
+        let (_, path) = self.split();
         // A bare host, or `/calendar.ics`, may stand in a calendar for good reasons.
-        let place = format!("{}{path}", self.uri.authority().map_or("", |authority| authority.as_str()));
+        let place = format!("{}{path}", self.authority());
         let decoded = percent_decode_str(&place).decode_utf8_lossy().into_owned();
         let escaped = place.replace('\\', "\\\\").replace(',', "\\,").replace(';', "\\;");
         let secret_part = path.split('/').find(|part| part.starts_with("private-") && part.len() >= 24);
@@ -173,21 +198,18 @@ impl fmt::Debug for Address {
     }
 }
 
-/// The address of the host of `uri`, if it is written as a number. Never goes through a resolver, so it is checked on
-/// its own.
-pub(super) fn literal_ip(uri: &Uri) -> Option<IpAddr> {
-    uri.host()?.trim_start_matches('[').trim_end_matches(']').parse().ok()
+/// The address of `host`, if it is written as a number. Never goes through a resolver, so it is checked on its own.
+pub(super) fn literal_ip(host: &str) -> Option<IpAddr> {
+    host.trim_start_matches('[').trim_end_matches(']').parse().ok()
 }
 
-fn credentials(url: &Url) -> Option<HeaderValue> {
+fn credentials(url: &Url) -> Option<String> {
     let decode = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
     let (user, password) = (decode(url.username()), decode(url.password().unwrap_or_default()));
     if user.is_empty() && password.is_empty() {
         return None;
     }
-    let mut value = HeaderValue::from_str(&format!("Basic {}", STANDARD.encode(format!("{user}:{password}")))).ok()?;
-    value.set_sensitive(true);
-    Some(value)
+    Some(format!("Basic {}", STANDARD.encode(format!("{user}:{password}"))))
 }
 
 fn web_page(url: &Url) -> Option<Mistake> {
@@ -278,6 +300,23 @@ mod tests {
         ] {
             assert_eq!(Address::parse(pasted).unwrap().literal_ip(), Some(ip.parse().unwrap()), "{pasted}");
         }
+    }
+
+    #[test]
+    fn its_parts_are_found_in_its_text() {
+        for (pasted, host, port) in [
+            ("https://Cal.example.com", "cal.example.com", 443),
+            ("webcal://cal.example.com:443?at=8:00", "cal.example.com", 443),
+            ("http://lin:81@cal.example.com:8080/a:1/b]", "cal.example.com", 8080),
+            ("http://[2001:DB8::1]/a", "[2001:db8::1]", 80),
+            ("https://[2001:db8::1]:8443/a", "[2001:db8::1]", 8443),
+        ] {
+            let address = Address::parse(pasted).unwrap();
+            assert_eq!((address.host(), address.port()), (host, port), "{pasted}");
+            assert_eq!(address.uri().host(), Some(host), "{pasted}");
+        }
+        let long = format!("https://example.com/{}", "a".repeat(65_530));
+        assert_eq!(Address::parse(&long).unwrap_err(), Mistake::NotAUrl);
     }
 
     #[test]

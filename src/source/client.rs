@@ -204,13 +204,13 @@ impl Client {
         validators: &Validators,
     ) -> Result<Response<Incoming>, FetchError> {
         let mut request = Request::new(Empty::new());
-        *request.uri_mut() = address.uri().clone();
+        *request.uri_mut() = address.uri();
         let headers = request.headers_mut();
         headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
         headers.insert(ACCEPT, HeaderValue::from_static("text/calendar, */*;q=0.1"));
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
         if let Some(credentials) = address.credentials() {
-            headers.insert(AUTHORIZATION, credentials.clone());
+            headers.insert(AUTHORIZATION, credentials);
         }
         for (name, value) in [(IF_NONE_MATCH, &validators.etag), (IF_MODIFIED_SINCE, &validators.last_modified)] {
             if let Some(value) = value.as_ref().and_then(|value| HeaderValue::from_str(value).ok()) {

@@ -84,7 +84,7 @@ impl Connector {
     /// Whether the host may not be asked for, as far as that shows before it is resolved.
     fn forbids(&self, uri: &Uri) -> bool {
         // A number never reaches the resolver, and a proxy would resolve this machine's name to itself.
-        let number = literal_ip(uri).is_some_and(|ip| !self.reach.allows(ip));
+        let number = uri.host().and_then(literal_ip).is_some_and(|ip| !self.reach.allows(ip));
         let local = self.proxied && self.reach == Reach::Public && uri.host().is_some_and(is_local_name);
         number || local
     }

@@ -318,13 +318,13 @@ fn as_shown(standing: &WayStanding, place: usize, last: Option<u8>) -> Way {
 /// How a feed is at `now`, of which `edition` is at hand.
 pub fn feed(listed: &Listed, edition: Option<&Published>, now: Timestamp) -> Feed {
     let served = &listed.served;
-    let sources = served.feed.sources.iter().zip(&served.upstreams);
+    let sources = served.feed.sources.iter().zip(&*served.upstreams);
     let left_out = sources.filter(|(_, upstream)| upstream.digest().is_none()).map(|(source, _)| Arc::clone(source));
     let names = || served.feed.recipe.rules.rules.iter().map(|rule| Arc::clone(&rule.name));
     let devices =
         listed.devices.iter().map(|device| (Arc::clone(&device.device), figures(device.usage.figures(), now)));
     Feed {
-        sources: served.feed.sources.clone(),
+        sources: served.feed.sources.to_vec(),
         left_out: left_out.collect(),
         edition: edition.map(|published| &published.tally).map(|tally| Edition {
             events: tally.entries,

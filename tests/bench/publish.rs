@@ -42,7 +42,7 @@ fn main() {
 fn calferry_publish(bencher: divan::Bencher<'_, '_>) {
     let refresh = Some(Duration::from_mins(15));
     let presentation = Presentation { name: Some("工作".into()), refresh, ..Presentation::default() };
-    let recipe = Recipe { presentation, ..Recipe::default() };
+    let recipe = Recipe { presentation: presentation.into(), ..Recipe::default() };
     LazyLock::force(&MENDED);
     bencher.counter(BytesCount::new(MENDED.len())).bench_local(|| publish(&recipe));
 }

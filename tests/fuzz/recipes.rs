@@ -165,7 +165,7 @@ pub fn recipe(choices: &[u8; CHOICES]) -> Recipe {
         notice: bit(more, 4).then_some(2),
     };
     let zones = if bit(flags, 6) { ZoneNames::Keep } else { ZoneNames::Iana };
-    Recipe { presentation, rules: Arc::new(rules), zones }
+    Recipe { presentation: presentation.into(), rules: Arc::new(rules), zones }
 }
 
 /// The rule of two bytes: a condition, or none, and what it does.

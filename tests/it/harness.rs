@@ -8,6 +8,8 @@ pub(crate) mod proxy;
 pub(crate) mod upstream;
 mod waiting;
 
+use std::sync::Arc;
+
 use calferry::calendar::{Calendar, Limits};
 use calferry::feed::{Circumstances, Copy, Recipe, mended};
 use chrono::NaiveDate;
@@ -36,7 +38,7 @@ pub(crate) fn recipe(toml: &str) -> Recipe {
     let settings = program::settings(dir.path(), &format!("{sources}[feed.me]\nsources = [\"one\", \"two\"]\n{toml}"));
     let mut recipe = settings.feeds[0].recipe.clone();
     // What tests look at is what rules do.
-    recipe.presentation.refresh = None;
+    Arc::make_mut(&mut recipe.presentation).refresh = None;
     recipe
 }
 

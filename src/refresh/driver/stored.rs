@@ -28,7 +28,7 @@ impl<F: Fetch> Driver<F> {
             let label = &entry.upstream.label;
             let accepted = stored.filter(|stored| Some(stored.digest) != entry.upstream.digest());
             entry.upstream.update(|standing| {
-                standing.quarantine = quarantine;
+                standing.quarantine = quarantine.map(Box::new);
                 if let Some(accepted) = accepted {
                     info!(source = %label, "source `{label}` has another copy in the store");
                     standing.snapshot = Some(accepted);

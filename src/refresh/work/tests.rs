@@ -71,6 +71,6 @@ async fn while_an_answer_is_kept_aside_the_next_is_asked_for_whole() {
     let held = Standing { snapshot: Some(copy(30)), ..Standing::default() };
     refresh(Arc::clone(&tools), job(held.clone())).await;
     let aside = Quarantine { snapshot: copy(1), since: Timestamp::from_secs(1), agreed: 1 };
-    refresh(Arc::clone(&tools), job(Standing { quarantine: Some(aside), ..held })).await;
+    refresh(Arc::clone(&tools), job(Standing { quarantine: Some(Box::new(aside)), ..held })).await;
     assert_eq!(*tools.fetch.0.lock().unwrap(), [copy(30).validators, Validators::default()]);
 }

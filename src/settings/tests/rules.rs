@@ -71,7 +71,7 @@ fn every_feed_wide_key_becomes_what_it_says() {
 fn a_feed_without_wishes_has_none() {
     let feed = feed("").unwrap();
     assert!(feed.recipe.rules.is_empty() && feed.recipe.rules.digest == [0; 32]);
-    assert_eq!((feed.recipe.zones, feed.recipe.presentation.colour), (ZoneNames::Iana, None));
+    assert_eq!((feed.recipe.zones, feed.recipe.presentation.colour.clone()), (ZoneNames::Iana, None));
 }
 
 #[test]
@@ -83,7 +83,7 @@ fn colours_are_told_by_number_or_by_name() {
         ("color = \"#ff6347\"", "#FF6347", Some("tomato")),
         ("color = \"rebeccapurple\"", "#663399", None),
     ] {
-        let colour = feed(written).unwrap().recipe.presentation.colour.unwrap();
+        let colour = feed(written).unwrap().recipe.presentation.colour.clone().unwrap();
         assert_eq!((colour.hex.as_str(), colour.name), (hex, name), "{written}");
     }
 }
