@@ -45,7 +45,7 @@ async fn the_ways_are_numbered_and_the_one_used_last_is_marked_in_both_languages
             assert!(page.contains(&format!(">{place}. {kind} ({state}){mark}</span>")), "{place} in {page}");
         }
         let never = ["<dt>Confirmed</dt><dd>never</dd>", "<dt>上次确认</dt><dd>从未</dd>"];
-        let first = ["in a row, the first just now.", "次（首次：刚刚）。"];
+        let first = ["One failed fetch just now.", "次（首次：刚刚）。"];
         for words in [never, first] {
             assert!(page.contains(words[usize::from(language != "en")]), "{words:?} in {page}");
         }
