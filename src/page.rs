@@ -58,6 +58,8 @@ pub struct Visit {
     pub zone: Option<Tz>,
     /// What they look with.
     pub device: Option<Device>,
+    /// The browser is that of 微信, which opens no other app.
+    pub is_in_wechat: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -24,6 +24,7 @@ pub struct Admin {
     pub(super) front: Arc<Front>,
     pub(super) forms: Forms,
     guard: Option<Guard>,
+    started: Timestamp,
 }
 
 impl Admin {
@@ -31,7 +32,8 @@ impl Admin {
     /// program's pages.
     pub fn new(front: Arc<Front>, secret: [u8; 32], password: Option<Password>) -> Self {
         let guard = password.map(|password| Guard::new(password, &secret));
-        Self { front, forms: Forms::new(secret), guard }
+        let started = front.clock.now();
+        Self { front, forms: Forms::new(secret), guard, started }
     }
 
     /// Whether only who knows a password gets here.
@@ -51,7 +53,7 @@ impl Admin {
                 return answer::bad_request();
             };
             if let Err(refusal) = guard.admit(client, request.headers()).await {
-                return refusal.answer();
+                return refusal.answer(status_page::language(request.headers()));
             }
         }
         if request.uri().path() == "/accept" {
@@ -129,7 +131,9 @@ impl Admin {
     async fn outline(&self, now: Timestamp) -> Outline {
         let (editions, edition_bytes) = self.front.publisher.cached().await;
         let certificate = certificate(&self.front.certificates, now);
-        Outline { version: env!("CARGO_PKG_VERSION"), now: now.to_string(), editions, edition_bytes, certificate }
+        let up_seconds = now.since(self.started).as_secs();
+        let version = env!("CARGO_PKG_VERSION");
+        Outline { version, now: now.to_string(), editions, edition_bytes, up_seconds, certificate }
     }
 
     async fn feeds<'a>(

@@ -11,6 +11,7 @@ use http_body_util::Full;
 
 use crate::clock::Timestamp;
 use crate::feed::Coding;
+use crate::page::Language;
 use crate::publisher::{CACHE_STATUS, Published, protect};
 use crate::refresh::Upstream;
 
@@ -107,6 +108,13 @@ pub(super) fn plain(status: StatusCode, body: &'static str) -> Answer {
     answer
 }
 
+/// The same in the words of the message `id`.
+pub(super) fn said(status: StatusCode, language: Language, id: &str) -> Answer {
+    let mut answer = plain(status, "");
+    *answer.body_mut() = Full::new(format!("{}\n", language.say(id)).into());
+    answer
+}
+
 /// An answer in JSON.
 pub(super) fn json(status: StatusCode, value: &impl serde::Serialize) -> Answer {
     let body = serde_json::to_vec(value).expect("answers are plain structures");
@@ -172,7 +180,11 @@ fn date(at: Timestamp) -> HeaderValue {
 
 /// 429 or 503, with the time to come back.
 pub(super) fn come_back(status: StatusCode, body: &'static str, after: Duration) -> Answer {
-    let mut answer = plain(status, body);
+    later(plain(status, body), after)
+}
+
+/// `answer`, with the time to come back.
+pub(super) fn later(mut answer: Answer, after: Duration) -> Answer {
     let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
     answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds.max(1)));
     answer

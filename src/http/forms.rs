@@ -8,7 +8,6 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::header::{HOST, LOCATION, ORIGIN};
 use http::uri::Authority;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
@@ -18,7 +17,8 @@ use tracing::{error, warn};
 
 use super::admin::Admin;
 use super::answer::{self, Answer};
-use super::status_page::of_query;
+use super::status_page::{language, of_query};
+use crate::page::Language;
 use crate::refresh::Accepted;
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
@@ -70,9 +70,10 @@ impl Admin {
             return only_post();
         }
         let headers = request.headers();
+        let language = language(headers);
         if !is_own_form(headers) || !(self.has_password() || is_named_safely(headers)) {
             warn!("a form for the status page came from elsewhere, and was refused");
-            return refused();
+            return refused(language);
         }
         let body = Limited::new(request.into_body(), LARGEST).collect();
         let Ok(Ok(body)) = tokio::time::timeout(ARRIVES_IN, body).await else { return answer::bad_request() };
@@ -85,7 +86,7 @@ impl Admin {
         let copy = blake3::Hash::from_hex(field("copy")).map(|copy| *copy.as_bytes());
         let Some(copy) = copy.ok().filter(|copy| self.forms.proves(&field("proof"), &source, copy)) else {
             warn!("a form for the status page had no proof that it comes from there, and was refused");
-            return refused();
+            return refused(language);
         };
         let directory = self.front.directory();
         let upstream = directory.sources.iter().find(|(name, _)| **name == *source).map(|(_, found)| found);
@@ -118,12 +119,8 @@ fn only_post() -> Answer {
 }
 
 /// 403, and the connection ends: the form has not been read.
-fn refused() -> Answer {
-    let mut answer = answer::plain(StatusCode::FORBIDDEN, "");
-    *answer.body_mut() = Bytes::from_static(
-        b"This form did not come from the status page. Open the page by its address, such as http://127.0.0.1:9090/, and try again.\n",
-    )
-    .into();
+fn refused(language: Language) -> Answer {
+    let mut answer = answer::said(StatusCode::FORBIDDEN, language, "form-elsewhere");
     answer.headers_mut().insert(http::header::CONNECTION, HeaderValue::from_static("close"));
     answer
 }

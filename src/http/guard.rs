@@ -24,6 +24,7 @@ use tracing::warn;
 use super::answer::{self, Answer};
 use super::caller::Peer;
 use super::limits::{Limits, Rates, network};
+use crate::page::Language;
 
 /// Wrong passwords that a client may try in a minute.
 const TRIES: NonZeroU32 = NonZeroU32::MIN.saturating_add(9);
@@ -169,15 +170,17 @@ fn given(headers: &HeaderMap) -> Option<Vec<u8>> {
 
 impl Refusal {
     /// What is said of it.
-    pub(super) fn answer(self) -> Answer {
+    pub(super) fn answer(self, language: Language) -> Answer {
         match self {
             Self::Unauthorized => {
-                let mut answer = answer::plain(StatusCode::UNAUTHORIZED, "A password is needed.\n");
+                let mut answer = answer::said(StatusCode::UNAUTHORIZED, language, "password-needed");
                 let challenge = HeaderValue::from_static("Basic realm=\"calferry\", charset=\"UTF-8\"");
                 answer.headers_mut().insert(WWW_AUTHENTICATE, challenge);
                 answer
             }
-            Self::Wait(wait) => answer::come_back(StatusCode::TOO_MANY_REQUESTS, "Too many wrong passwords.\n", wait),
+            Self::Wait(wait) => {
+                answer::later(answer::said(StatusCode::TOO_MANY_REQUESTS, language, "password-wait"), wait)
+            }
         }
     }
 }

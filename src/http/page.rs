@@ -21,6 +21,8 @@ use crate::feed::Coding;
 use crate::page::{Device, Language, Pages, SCRIPT, STYLE, Visit, gone};
 use crate::publisher::{Published, Served, protect};
 
+const ACCEPT_CH: HeaderName = HeaderName::from_static("accept-ch");
+const SEC_CH_UA_MODEL: HeaderName = HeaderName::from_static("sec-ch-ua-model");
 const CROSS_ORIGIN_OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
 const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 const PERMISSIONS_POLICY: HeaderName = HeaderName::from_static("permissions-policy");
@@ -48,7 +50,8 @@ fn visit<B>(request: &Request<B>, url: String) -> Visit {
             .and_then(|tag| Language::of_tag(&tag))
             .unwrap_or_else(|| Language::of_header(header(ACCEPT_LANGUAGE))),
         zone: asked("tz").and_then(|name| iana(&name)),
-        device: Device::of_agent(header(USER_AGENT)),
+        device: Device::of_agent(header(USER_AGENT), header(SEC_CH_UA_MODEL)),
+        is_in_wechat: header(USER_AGENT).contains("MicroMessenger"),
     }
 }
 
@@ -62,7 +65,10 @@ pub(super) async fn page<B>(
 ) -> std::io::Result<Answer> {
     let coding = negotiate::coding_of_page(request.headers());
     let body = pages.page(served, published.as_ref(), visit(request, url), coding, now).await?;
-    Ok(document(StatusCode::OK, coding, body))
+    let mut answer = document(StatusCode::OK, coding, body);
+    // Chrome on Android calls every phone `K` unless it was asked, and answers from the next page on.
+    answer.headers_mut().insert(ACCEPT_CH, HeaderValue::from_static("Sec-CH-UA-Model"));
+    Ok(answer)
 }
 
 /// The page of a subscription that was revoked, for who asked for the page.

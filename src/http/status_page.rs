@@ -6,7 +6,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::header::{ACCEPT_LANGUAGE, CONTENT_SECURITY_POLICY, REFERRER_POLICY, VARY};
-use http::{HeaderValue, Request, StatusCode};
+use http::{HeaderMap, HeaderValue, Request, StatusCode};
 use tracing::error;
 
 use super::answer::{self, Answer};
@@ -30,8 +30,16 @@ static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
 
 /// What `request` wants to look at.
 pub(super) fn view<B>(request: &Request<B>) -> View {
-    let accept = request.headers().get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    of_query(request.uri().query().unwrap_or_default(), accept)
+    of_query(request.uri().query().unwrap_or_default(), liked(request.headers()))
+}
+
+fn liked(headers: &HeaderMap) -> &str {
+    headers.get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).unwrap_or_default()
+}
+
+/// The language of a browser that sends `headers`.
+pub(super) fn language(headers: &HeaderMap) -> Language {
+    Language::of_header(liked(headers))
 }
 
 /// What `query` wants to look at, of a browser that likes the languages in `accept`.

@@ -32,21 +32,60 @@ pub(super) struct Steps {
 }
 
 /// Words of a `User-Agent`, in small letters, and what they tell. The first row that fits counts: phones of every maker
-/// say "android", and many say "linux".
+/// say "android", and many say "linux". A row of no device is one that no steps are given for.
 #[rustfmt::skip]
-const TELLING: &[(Device, &[&str])] = &[
-    (Device::Thunderbird, &["thunderbird"]),
-    (Device::Iphone, &["iphone", "ipad", "ipod"]),
+const TELLING: &[(Option<Device>, &[&str])] = &[
+    (Some(Device::Thunderbird), &["thunderbird"]),
+    (Some(Device::Iphone), &["iphone", "ipad", "ipod"]),
     // Before Huawei, of which Honor was a brand, and whose word is still in some of its phones' names.
-    (Device::Oppo, &["honor", "magicos", "oppo", "heytap", "coloros", "oneplus", "realme", "rmx", "; cph", "vivo", "iqoo"]),
-    (Device::Xiaomi, &["xiaomi", "redmi", "poco", "miui", "hyperos", "; mi ", "; mix ", "; m20", "; 21", "; 22", "; 23", "; 24", "; 25"]),
-    (Device::Huawei, &["huawei", "harmonyos", "openharmony", "hmscore", "arkweb", "-an00", "-al00", "-al10", "-an10"]),
-    (Device::Samsung, &["samsung", "; sm-"]),
-    (Device::Android, &["android"]),
-    (Device::Mac, &["macintosh", "mac os x"]),
-    (Device::Outlook, &["windows"]),
-    (Device::Thunderbird, &["linux", "x11", "freebsd"]),
+    (Some(Device::Oppo), &["honor", "magicos", "oppo", "heytap", "coloros", "oneplus", "realme", "rmx", "; cph", "vivo", "iqoo"]),
+    (Some(Device::Xiaomi), &["xiaomi", "redmi", "poco", "miui", "hyperos", "; mi ", "; mix ", "; m20"]),
+    (Some(Device::Huawei), &["huawei", "harmonyos", "openharmony", "hmscore", "arkweb"]),
+    (Some(Device::Samsung), &["samsung", "; sm-"]),
 ];
+
+/// The same, for what says no maker by its words or its model.
+#[rustfmt::skip]
+const SYSTEMS: &[(Option<Device>, &[&str])] = &[
+    (Some(Device::Android), &["android"]),
+    (Some(Device::Mac), &["macintosh", "mac os x"]),
+    (Some(Device::Outlook), &["windows"]),
+    // ChromeOS has no Thunderbird, and its own calendar takes no address.
+    (None, &["; cros "]),
+    (Some(Device::Thunderbird), &["linux", "x11", "freebsd"]),
+];
+
+/// Huawei's phones whose names have the ending that Honor's had from 2021 on.
+const HUAWEI_AN: [&str; 9] = ["ana", "cdy", "els", "jef", "lio", "noh", "oce", "tas", "wlz"];
+
+/// Whose phone has this name, in small letters: many makers' browsers say nothing else of them.
+fn maker(model: &str) -> Option<Device> {
+    let bytes = model.as_bytes();
+    let digits = |part: &[u8]| !part.is_empty() && part.iter().all(u8::is_ascii_digit);
+    let letters = |part: &[u8]| part.iter().all(u8::is_ascii_lowercase);
+    match bytes {
+        // 23127pn0cc: the year and the month in which it was announced.
+        [b'2', year, m1, m2, rest @ ..] if digits(&[*year, *m1, *m2]) && (4..=8).contains(&rest.len()) => {
+            let month = (m1 - b'0') * 10 + (m2 - b'0');
+            let is_name = rest.iter().all(u8::is_ascii_alphanumeric) && !digits(rest);
+            ((1..=12).contains(&month) && is_name).then_some(Device::Xiaomi)
+        }
+        // V2324A of vivo.
+        [b'v', b'1' | b'2', a, b, c, rest @ ..] if digits(&[*a, *b, *c]) && rest.len() <= 2 && letters(rest) => {
+            Some(Device::Oppo)
+        }
+        // PJZ110 and PEGM00 of OPPO and OnePlus.
+        [b'p', a, b, b'1' | b'm' | b't', c, b'0'] if letters(&[*a, *b]) && digits(&[*c]) => Some(Device::Oppo),
+        // ALN-AL80 of Huawei, ALI-AN00 of Honor.
+        [name @ .., b'-', b'a', kind @ (b'l' | b'n'), tens, ones]
+            if name.len() == 3 && letters(name) && digits(&[*tens, *ones]) =>
+        {
+            let is_huawei = *kind == b'l' || HUAWEI_AN.iter().any(|name| model.starts_with(name));
+            Some(if is_huawei { Device::Huawei } else { Device::Oppo })
+        }
+        _ => None,
+    }
+}
 
 impl Device {
     /// Every device, in the order in which they are listed.
@@ -62,11 +101,21 @@ impl Device {
         Self::Thunderbird,
     ];
 
-    /// The device that a browser with this `User-Agent` runs on, as far as that tells. An iPad may pass for a Mac.
-    pub fn of_agent(agent: &str) -> Option<Self> {
-        let agent: String = agent.chars().take(1000).collect::<String>().to_ascii_lowercase();
-        let tells = |(_, words): &&(Self, &[&str])| words.iter().any(|word| agent.contains(word));
-        TELLING.iter().find(tells).map(|(device, _)| *device)
+    /// The device that a browser with this `User-Agent` runs on, as far as that tells; `model` is what else it says of a
+    /// phone's name, or nothing. An iPad may pass for a Mac.
+    pub fn of_agent(agent: &str, model: &str) -> Option<Self> {
+        let short = |text: &str, most| text.chars().take(most).collect::<String>().to_ascii_lowercase();
+        // In the form in which the agent itself has the name, if it has one.
+        let agent = format!("{}; {})", short(agent, 1000), short(model.trim_matches('"'), 100));
+        let of = |table: &[(Option<Self>, &[&str])]| {
+            let tells = |(_, words): &&(Option<Self>, &[&str])| words.iter().any(|word| agent.contains(word));
+            table.iter().find(tells).map(|(device, _)| *device)
+        };
+        let by_name = || {
+            let parts = agent.contains("android").then(|| agent.split([';', '(', ')'])).into_iter().flatten();
+            parts.map(|part| part.split(" build/").next().unwrap_or(part).trim()).find_map(maker)
+        };
+        of(TELLING).or_else(|| by_name().map(Some)).or_else(|| of(SYSTEMS)).flatten()
     }
 
     pub(super) fn steps(self) -> Steps {
@@ -141,9 +190,47 @@ mod tests {
             ("Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0", Device::Thunderbird),
         ];
         for (agent, device) in agents {
-            assert_eq!(Device::of_agent(agent), Some(device), "{agent}");
+            assert_eq!(Device::of_agent(agent, ""), Some(device), "{agent}");
         }
-        assert_eq!(Device::of_agent("curl/8.5.0"), None);
-        assert_eq!(Device::of_agent(""), None);
+        for agent in ["curl/8.5.0", "", "Mozilla/5.0 (X11; CrOS x86_64 14541.0.0) AppleWebKit/537.36 Chrome/130.0"] {
+            assert_eq!(Device::of_agent(agent, ""), None, "{agent}");
+        }
+    }
+
+    #[test]
+    fn a_phones_name_tells_its_maker_wherever_it_is_said() {
+        let names = [
+            ("ALI-AN00", Device::Oppo),
+            ("MAA-AN10", Device::Oppo),
+            ("PJZ110", Device::Oppo),
+            ("PEGM00", Device::Oppo),
+            ("CPH2581", Device::Oppo),
+            ("RMX3888", Device::Oppo),
+            ("V2324A", Device::Oppo),
+            ("V2408", Device::Oppo),
+            ("ALN-AL80", Device::Huawei),
+            ("NOH-AN00", Device::Huawei),
+            ("23127PN0CC", Device::Xiaomi),
+            ("2201123C", Device::Xiaomi),
+            ("M2012K11AC", Device::Xiaomi),
+            ("SM-S9280", Device::Samsung),
+            ("Pixel 9", Device::Android),
+            ("XT2343-3", Device::Android),
+            ("V40", Device::Android),
+            ("20221101", Device::Android),
+            ("29991234X", Device::Android),
+        ];
+        for (name, device) in names {
+            let agent = |name: &str| format!("Mozilla/5.0 (Linux; Android 10; {name}) AppleWebKit/537.36 Chrome/130.0");
+            let built = agent(&format!("{name} Build/UKQ1"));
+            for (agent, model) in
+                [(agent(name), ""), (built, ""), (agent("K"), name), (agent("K"), &format!("\"{name}\""))]
+            {
+                assert_eq!(Device::of_agent(&agent, model), Some(device), "{agent} {model}");
+            }
+        }
+        // A desktop's browser has a name for no phone.
+        let agent = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) Chrome/130.0";
+        assert_eq!(Device::of_agent(agent, "\"\""), Some(Device::Outlook));
     }
 }

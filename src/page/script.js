@@ -10,6 +10,8 @@
       return;
     }
   } catch (unknown) { /* The calendar's own are shown. */ }
+  var touch = document.querySelector("[data-touch]");
+  if (touch && navigator.maxTouchPoints > 1) touch.open = true;
   var button = document.querySelector("[data-copy]");
   if (!button) return;
   button.hidden = false;

@@ -48,6 +48,7 @@ pub(super) fn page(page: &Page<'_>) -> Markup {
                 }
                 (languages(page.visit.language, |language| query(language, page.visit.zone)))
                 p.state.warn[!page.freshness.is_well].fresh[page.freshness.is_well] role="status" { (page.freshness.words) }
+                @if let Some(left_out) = &page.freshness.left_out { p.state.warn role="status" { (left_out) } }
             }
             main.columns {
                 div { (subscribe(page.visit)) (how_to(page.visit)) }
@@ -111,14 +112,24 @@ pub fn languages(current: Language, link: impl Fn(Language) -> String) -> Markup
 
 fn subscribe(visit: &Visit) -> Markup {
     let say = |id: &str| visit.language.say(id);
-    let webcal = visit.url.split_once("://").map(|(_, rest)| format!("webcal://{rest}"));
+    // Where the device's own app takes no address, nothing may open one.
+    let copy_first = visit.device.is_some_and(|device| device.steps().has_note);
+    let address = visit.url.split_once("://").map(|(scheme, rest)| {
+        // Apple's apps know only the first, and take it for either. ICSx⁵ takes the first for http.
+        let scheme = if copy_first && scheme == "https" { "webcals" } else { "webcal" };
+        format!("{scheme}://{rest}")
+    });
+    let open =
+        html! { @if let Some(address) = address { a.button.main[!copy_first] href=(address) { (say("open")) } } };
+    let copy = html! {
+        button.button.main[copy_first] type="button" data-copy data-copied=(say("copied")) hidden { (say("copy")) }
+    };
     html! {
         section.card aria-labelledby="subscribe" {
             h2 #subscribe { (say("subscribe-to")) }
-            div.buttons {
-                @if let Some(webcal) = webcal { a.button.main href=(webcal) { (say("open")) } }
-                button.button type="button" data-copy data-copied=(say("copied")) hidden { (say("copy")) }
-            }
+            @if visit.is_in_wechat { p.warn { (say("in-wechat")) } }
+            div.buttons { @if copy_first { (copy) (open) } @else { (open) (copy) } }
+            @if copy_first { p.note { (say("open-needs-app")) } }
             code.url #url tabindex="0" role="textbox" aria-readonly="true" aria-label=(say("address")) { (visit.url) }
             p.note { (say("address-secret")) }
             @if let Ok(qr) = Qr::new(&visit.url) {
@@ -146,7 +157,9 @@ fn how_to(visit: &Visit) -> Markup {
                 h3.others { (say("other-devices")) }
             }
             @for device in others {
-                details.device {
+                // An iPad says that it is a Mac; the script knows better, and opens this one.
+                @let maybe_this = visit.device == Some(Device::Mac) && device == Device::Iphone;
+                details.device data-touch[maybe_this] {
                     summary { (say(&format!("device-{}", device.steps().name))) }
                     (steps(device, visit.language))
                 }

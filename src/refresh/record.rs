@@ -32,6 +32,7 @@ pub(super) fn record_way(upstream: &Upstream, number: Option<usize>, error: Opti
     upstream.update(|standing| {
         if let Some(way) = number.and_then(|number| standing.ways.get_mut(number)) {
             way.ended(error, now);
+            standing.last_way = number.and_then(|number| u8::try_from(number).ok());
         }
     });
 }

@@ -39,6 +39,8 @@ pub struct Standing {
     pub next: Option<Timestamp>,
     /// A fetch is under way.
     pub fetching: bool,
+    /// The place of the way by which it was last asked.
+    pub last_way: Option<u8>,
     /// Lines left out of the last answer because they are no content line.
     pub junk: usize,
     /// The interval between fetches while all is well.

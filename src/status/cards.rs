@@ -15,8 +15,9 @@ fn hex(digest: &[u8; 32]) -> String {
     blake3::Hash::from_bytes(*digest).to_hex().to_string()
 }
 
-/// A source. `proof` goes into the form by which what is set aside is accepted.
-pub(super) fn source(view: &View, name: &str, source: &Source, proof: Option<&str>) -> Markup {
+/// A source. `proof` goes into the form by which what is kept aside is accepted. The
+/// program runs since `up_seconds`.
+pub(super) fn source(view: &View, up_seconds: u64, name: &str, source: &Source, proof: Option<&str>) -> Markup {
     let language = view.language;
     let say = |id: &str| language.say(id);
     html! {
@@ -46,9 +47,9 @@ pub(super) fn source(view: &View, name: &str, source: &Source, proof: Option<&st
                     @let values = [("count", events.into()), ("size", size(bytes as u64).into())];
                     div { dt { (say("source-size")) } dd { (language.say_of("source-events", &values)) } }
                 }
-                div { dt { (say("source-egress")) } dd { @for way in &source.ways { (egress(language, way)) " " } } }
+                div { dt { (say("source-egress")) } dd { (egress(language, &source.ways)) } }
             }
-            @if let Some(day) = &source.day { (chart(language, day)) }
+            @if let Some(day) = &source.day { (chart(language, day, up_seconds)) }
             @if let Some(found) = &source.trouble { (trouble(language, found)) }
             @if source.inherited { p.note { (say("source-inherited")) } }
             @if source.junk_lines > 0 { p.note { (counted(language, "source-junk", source.junk_lines as u64)) } }
@@ -60,10 +61,18 @@ pub(super) fn source(view: &View, name: &str, source: &Source, proof: Option<&st
     }
 }
 
-fn egress(language: Language, way: &Way) -> Markup {
+/// The ways, by their places in the settings: two of a kind look alike.
+fn egress(language: Language, ways: &[Way]) -> Markup {
+    let several = ways.len() > 1;
     html! {
-        span.way title=[way.last_error.as_deref()] {
-            (way.kind) " (" (language.say(&format!("way-{}", way.state))) ")"
+        @for (place, way) in ways.iter().enumerate() {
+            // The error is in the words of the log, and the state says the same in any language.
+            span.way title=[way.last_error.as_deref().filter(|_| language == Language::English)] {
+                @if several { (place + 1) ". " }
+                (language.say(&format!("way-kind-{}", way.kind)))
+                " (" (language.say(&format!("way-{}", way.state))) ")"
+                @if several && way.last_used { " " span.tag { (language.say("way-last")) } }
+            }
         }
     }
 }
@@ -75,8 +84,7 @@ fn trouble(language: Language, trouble: &Trouble) -> Markup {
         div.warn {
             p { strong { (language.say(&format!("error-{}", trouble.reason))) } " " (language.say_of("source-failures", &values)) }
             p { (language.say(&format!("fix-{}", trouble.reason))) }
-            // The exact words are those of the log.
-            p.exact lang="en" { code { (trouble.reason) } " " (trouble.words) }
+            p.exact { (language.say("exact-words")) " " code { (trouble.reason) } " " span lang="en" { (trouble.words) } }
         }
     }
 }

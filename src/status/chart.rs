@@ -6,6 +6,7 @@ use std::time::Duration;
 use maud::{Markup, html};
 
 use super::report::Day;
+use super::words::ago;
 use crate::page::Language;
 use crate::refresh::{Ending, QUARTERS, Quarter};
 
@@ -15,9 +16,17 @@ const HEIGHT: f64 = 32.0;
 /// Answers that take this long fill the height.
 const LONGEST: f64 = 60_000.0;
 
-/// What the picture says, in words.
-fn words(language: Language, day: &Day) -> String {
+/// Seconds of a day.
+const DAY: u64 = 24 * 60 * 60;
+
+/// What the picture says, in words. A program that has run for less than a day has less to show.
+fn words(language: Language, day: &Day, up_seconds: u64) -> String {
+    let span = match up_seconds {
+        DAY.. => language.say("day-span"),
+        _ => language.say_of("day-span-started", &[("ago", ago(language, up_seconds).into())]),
+    };
     let values = [
+        ("span", span.into()),
         ("well", day.quarters_well.into()),
         ("aside", day.quarters_set_aside.into()),
         ("failed", day.quarters_failed.into()),
@@ -26,17 +35,20 @@ fn words(language: Language, day: &Day) -> String {
     language.say_of(if day.mean_latency_ms.is_some() { "day-words" } else { "day-words-unanswered" }, &values)
 }
 
-/// The picture.
-pub(super) fn chart(language: Language, day: &Day) -> Markup {
-    let words = words(language, day);
+/// The picture, of a program that runs since `up_seconds`.
+pub(super) fn chart(language: Language, day: &Day, up_seconds: u64) -> Markup {
+    let width = QUARTERS * WIDTH;
     html! {
-        svg.day viewBox=(format!("0 0 {} {HEIGHT}", QUARTERS * WIDTH)) preserveAspectRatio="none" role="img" aria-label=(words) {
-            title { (words) }
-            path.floor d=(format!("M0 {}h{}v1h-{0}z", HEIGHT - 1.0, QUARTERS * WIDTH)) {}
-            @for (ending, class) in [(Ending::Well, "took"), (Ending::Aside, "kept"), (Ending::Failed, "bad")] {
-                @let bars = bars(&day.quarters, ending);
-                @if !bars.is_empty() { path class=(class) d=(bars) {} }
+        figure.chart {
+            // Its caption says all of it.
+            svg viewBox=(format!("0 0 {width} {HEIGHT}")) preserveAspectRatio="none" aria-hidden="true" {
+                path.floor d=(format!("M0 {}h{width}v1h-{width}z", HEIGHT - 1.0)) {}
+                @for (ending, class) in [(Ending::Well, "took"), (Ending::Aside, "kept"), (Ending::Failed, "bad")] {
+                    @let bars = bars(&day.quarters, ending);
+                    @if !bars.is_empty() { path class=(class) d=(bars) {} }
+                }
             }
+            figcaption.note { (words(language, day, up_seconds)) }
         }
     }
 }
@@ -75,7 +87,18 @@ mod tests {
         assert_eq!(bars(&quarters, Ending::Well), "M0 32v-32h3v32z");
         assert_eq!(bars(&quarters, Ending::Failed), "M380 32v-32h3v32z");
         assert_eq!(bars(&quarters, Ending::Aside), "");
-        let drawn = chart(Language::English, &Day::of(quarters)).into_string();
-        assert!(drawn.contains("role=\"img\"") && drawn.contains("<title>Fetches of the last 24 hours"), "{drawn}");
+        // What is no bar is a line along the whole of the ground.
+        let drawn = chart(Language::English, &Day::of(quarters), DAY).into_string();
+        assert!(drawn.contains("<path class=\"floor\" d=\"M0 31h384v1h-384z\">"), "{drawn}");
+    }
+
+    #[test]
+    fn the_caption_says_what_time_is_shown() {
+        let day = Day::of([None; QUARTERS]);
+        let said = |language, up| chart(language, &day, up).into_string();
+        assert!(said(Language::English, DAY).contains("<figcaption class=\"note\">Fetches of the last 24 hours, "));
+        assert!(said(Language::Chinese, DAY).contains(">最近 24 小时的抓取，"));
+        assert!(said(Language::English, DAY - 1).contains(">Fetches since the program started 23 hours ago, "));
+        assert!(said(Language::Chinese, 60).contains(">程序启动以来（1 分钟前启动）的抓取，"));
     }
 }

@@ -39,6 +39,9 @@ pub struct Outline {
     pub editions: u64,
     /// Their bytes.
     pub edition_bytes: u64,
+    /// How long the program has been running.
+    #[serde(skip)]
+    pub up_seconds: u64,
     /// The certificate.
     pub certificate: Certificate,
 }
@@ -126,7 +129,7 @@ pub struct Source {
 pub struct Day {
     /// Quarters in which every fetch went well.
     pub quarters_well: usize,
-    /// Quarters in which an answer was set aside, and none failed.
+    /// Quarters in which an answer was kept aside, and none failed.
     pub quarters_set_aside: usize,
     /// Quarters in which a fetch failed.
     pub quarters_failed: usize,
@@ -164,6 +167,8 @@ pub struct Way {
     pub since: Option<String>,
     /// The latest error by it.
     pub last_error: Option<String>,
+    /// The source was last asked by it.
+    pub last_used: bool,
 }
 
 /// One feed.
@@ -278,7 +283,7 @@ pub fn source(upstream: &Upstream, now: Timestamp) -> Source {
         inherited: copy.is_some_and(|copy| copy.inherited),
         junk_lines: standing.junk,
         moved_to: standing.moved_to,
-        ways: standing.ways.into_iter().map(way).collect(),
+        ways: standing.ways.iter().enumerate().map(|(place, way)| as_shown(way, place, standing.last_way)).collect(),
         day: upstream.quarters(now).map(Day::of),
         trouble: standing.failing.map(|failing| Trouble {
             reason: failing.reason,
@@ -298,9 +303,16 @@ pub fn source(upstream: &Upstream, now: Timestamp) -> Source {
     }
 }
 
-fn way(standing: WayStanding) -> Way {
+fn as_shown(standing: &WayStanding, place: usize, last: Option<u8>) -> Way {
     let WayStanding { kind, state, since, words } = standing;
-    Way { kind, state, since: since.map(|since| since.to_string()), last_error: words }
+    Way {
+        kind,
+        state,
+        since: since.map(|since| since.to_string()),
+        last_error: words.clone(),
+        // After other ways were set, nobody has taken any.
+        last_used: last.is_some_and(|last| usize::from(last) == place) && *state != "untried",
+    }
 }
 
 /// How a feed is at `now`, of which `edition` is at hand.

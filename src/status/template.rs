@@ -99,7 +99,7 @@ pub fn page(shown: &Shown) -> String {
                     (filter(shown))
                     @if shown.sources.items.is_empty() { p.note { (say("status-none")) } }
                     ul.cards { @for (name, found, proof) in &shown.sources.items {
-                        (source(view, name, found, proof.as_deref()))
+                        (source(view, shown.outline.up_seconds, name, found, proof.as_deref()))
                     } }
                     (pager(view, &shown.sources, "sources", |view, page| View { sources: page, ..view }))
                 }

@@ -66,6 +66,7 @@ async fn the_page_has_every_header_that_keeps_it_to_itself() {
         ("x-content-type-options", "nosniff"),
         ("x-frame-options", "DENY"),
         ("vary", "Accept-Encoding, Accept-Language, User-Agent"),
+        ("accept-ch", "Sec-CH-UA-Model"),
         ("set-cookie", ""),
         ("etag", ""),
         ("cdn-cache-control", ""),
@@ -234,6 +235,41 @@ async fn the_visitors_device_comes_first_and_the_others_are_folded() {
     }
     let reply = program.get(&path(&program), &[("user-agent", "curl/8")]).await;
     assert_eq!(reply.text().matches("<details class=\"device\"").count(), 9);
+}
+
+/// A stock phone of these makers has nothing that opens the address: what works there comes first.
+#[tokio::test]
+async fn where_nothing_opens_an_address_copying_it_comes_first() {
+    let (_upstream, program) = usual().await;
+    let url = format!("cal.example.com{}", program.path("me"));
+    let chrome = "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 Chrome/130.0 Mobile Safari/537.36";
+    let wechat = format!("{chrome} MicroMessenger/8.0.50");
+    // Of these, whether copying comes first, and whether it is WeChat's browser.
+    for (agent, copies, in_wechat) in [
+        (IPHONE, false, false),
+        (chrome, true, false),
+        (&wechat, true, true),
+        (&format!("{IPHONE} MicroMessenger/8.0.50"), false, true),
+    ] {
+        for language in ["en", "zh-Hans"] {
+            let page = program.get(&format!("{}?lang={language}", path(&program)), &[("user-agent", agent)]).await;
+            let page = page.text();
+            let (button, link) = (page.find("<button").unwrap(), page.find("<a class=\"button").unwrap());
+            assert_eq!(button < link, copies, "{agent}");
+            let (main, scheme) = if copies {
+                ("<button class=\"button main\"", "webcals")
+            } else {
+                ("<a class=\"button main\"", "webcal")
+            };
+            assert!(page.contains(main) && page.contains(&format!("href=\"{scheme}://{url}\"")), "{agent}: {page}");
+            assert_eq!(["leads somewhere only once", "才有用"].iter().any(|words| page.contains(words)), copies);
+            assert_eq!(["Inside WeChat", "在微信里"].iter().any(|words| page.contains(words)), in_wechat);
+        }
+    }
+    // What a phone's browser says of it when it is asked.
+    let said = [("user-agent", chrome), ("sec-ch-ua-model", "\"23127PN0CC\"")];
+    let page = program.get(&path(&program), &said).await;
+    assert!(page.text().contains("<h3>Xiaomi, Redmi, POCO"), "{}", page.text());
 }
 
 #[tokio::test]

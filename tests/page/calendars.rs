@@ -47,6 +47,12 @@ pub(crate) fn usual() -> String {
     written(&head, &events)
 }
 
+/// One that says hostile things of itself.
+pub(crate) fn hostile() -> String {
+    let colour = "#0B8043\" onload=\"window.hurt=1";
+    written(&format!("X-WR-CALNAME:{EVIL}|X-WR-TIMEZONE:{EVIL}|X-APPLE-CALENDAR-COLOR:{colour}|"), &[])
+}
+
 /// One of `events` events.
 pub(crate) fn plain(events: usize) -> String {
     let events: Vec<_> =

@@ -25,6 +25,11 @@ pub(crate) fn name(look: Look, language: &str) -> String {
 /// Nothing was complained of, and nothing was asked of anybody else.
 pub(crate) async fn is_quiet(stage: &Stage, origin: &str) {
     assert_eq!(stage.browser.complaints().await, Vec::<String>::new());
+    asks_nobody_else(stage, origin).await;
+}
+
+/// Nothing was asked of anybody else.
+pub(crate) async fn asks_nobody_else(stage: &Stage, origin: &str) {
     let mut asked = stage.browser.requests().await;
     asked.retain(|url| ![origin, "data:", "about:"].iter().any(|own| url.starts_with(own)));
     assert_eq!(asked, Vec::<String>::new());
@@ -42,7 +47,8 @@ pub(crate) async fn fits_and_is_usable(stage: &Stage, look: Look, picture: &str)
         assert_eq!(browser.run("return innerWidth").await, look.width);
         let found = browser.run_async("axe.run().then(arguments[arguments.length - 1])").await;
         assert_eq!(found["violations"].as_array().unwrap().iter().map(violation).collect::<Vec<_>>(), [""; 0]);
-        assert!(found["passes"].as_array().unwrap().len() > 20);
+        // It has looked: a page of two sentences has little to look at.
+        assert!(found["passes"].as_array().unwrap().len() > 10);
         stage.picture(&format!("{picture}{suffix}")).await;
     }
     let paper = if look.scheme == "light" { "rgb(250, 249, 247)" } else { "rgb(22, 24, 26)" };

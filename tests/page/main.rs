@@ -15,6 +15,7 @@ mod harness;
 mod house;
 mod looks;
 mod scanner;
+mod states;
 mod status;
 mod subscription;
 mod wire;
@@ -29,7 +30,8 @@ fn main() -> ExitCode {
     // Each thread has a browser, which is several processes.
     arguments.test_threads.get_or_insert(2);
     let house = house::House::new();
-    let tests = subscription::tests(&house).into_iter().chain(status::tests(&house)).collect();
+    let tests =
+        [subscription::tests, states::tests, status::tests].into_iter().flat_map(|tests| tests(&house)).collect();
     let conclusion = libtest_mimic::run(&arguments, tests);
     house.close();
     conclusion.exit_code()

@@ -20,7 +20,7 @@ pub(crate) fn tests(house: &Arc<House>) -> Vec<Trial> {
         test!(house, one_request_brings_the_status_page),
         test!(house, a_hostile_name_is_shown_as_it_is),
         test!(house, another_site_cannot_send_the_form),
-        test!(house, what_is_set_aside_is_accepted_with_the_keyboard),
+        test!(house, what_is_kept_aside_is_accepted_with_the_keyboard),
     ];
     for (look, language) in looks::all() {
         let name = looks::name(look, language);
@@ -37,7 +37,7 @@ async fn the_status_page_fits_every_screen_and_everybody_can_use_it(stage: &Stag
     browser.look(look).await;
     browser.open(&format!("{status}/?lang={language}")).await;
     assert_eq!(browser.run("return document.documentElement.lang").await, json!(language));
-    assert_eq!(browser.run("return document.querySelectorAll('.source').length").await, 3);
+    assert_eq!(browser.run("return document.querySelectorAll('.source').length").await, 4);
     fits_and_is_usable(stage, look, &format!("status-{}", looks::name(look, language))).await;
     is_quiet(stage, status).await;
 }
@@ -79,9 +79,9 @@ async fn another_site_cannot_send_the_form(stage: &Stage) {
     assert_eq!(world.source("family").await["state"], "quarantine");
 }
 
-async fn what_is_set_aside_is_accepted_with_the_keyboard(stage: &Stage) {
+async fn what_is_kept_aside_is_accepted_with_the_keyboard(stage: &Stage) {
     let browser = &stage.browser;
-    // Others look at what is set aside, so it stays with the program they have.
+    // Others look at what is kept aside, so it stays with the program they have.
     let world = World::start().await;
     browser.look(PHONE).await;
     browser.open(&format!("{}/?lang=zh-Hans&state=quarantine", world.status)).await;

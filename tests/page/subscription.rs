@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use thirtyfour::Key;
 
 use crate::browser::{DESKTOP, Look, PHONE};
-use crate::calendars::NAME;
+use crate::calendars::{EVIL, NAME};
 use crate::harness::eventually;
 use crate::house::{House, Stage};
 use crate::looks::{self, OPEN_ALL, fits_and_is_usable, is_quiet};
@@ -18,9 +18,11 @@ const IPHONE: &str =
 
 pub(crate) fn tests(house: &Arc<House>) -> Vec<Trial> {
     let mut tests = vec![
-        test!(house, one_request_brings_it_all),
+        test!(house, one_request_brings_it_all_where_the_clocks_agree),
         test!(house, the_clocks_are_the_browsers),
         test!(house, hostile_events_do_nothing),
+        test!(house, a_hostile_name_and_colour_do_nothing),
+        test!(house, an_ipad_that_says_it_is_a_mac_has_its_own_steps_open),
         test!(house, without_scripts_everything_is_there),
         test!(house, the_keyboard_reaches_everything),
         test!(house, the_address_is_copied),
@@ -49,14 +51,21 @@ async fn the_page_fits_every_screen_and_everybody_can_use_it(stage: &Stage, look
     is_quiet(stage, &world.origin).await;
 }
 
-async fn one_request_brings_it_all(stage: &Stage) {
+/// The calendar's clocks are those of the browser, or others were chosen before. Where neither is so, the page is asked for
+/// once more, with the browser's: only the script knows them.
+async fn one_request_brings_it_all_where_the_clocks_agree(stage: &Stage) {
     let (browser, world) = (&stage.browser, stage.world());
     browser.look(DESKTOP).await;
-    let url = format!("{}?tz=Asia/Shanghai", world.page);
-    browser.open(&url).await;
-    let mut asked = browser.requests().await;
+    for url in [world.page.clone(), format!("{}?tz=America/New_York", world.page)] {
+        browser.open(&url).await;
+        assert_eq!(asked(stage).await, [url]);
+    }
+}
+
+async fn asked(stage: &Stage) -> Vec<String> {
+    let mut asked = stage.browser.requests().await;
     asked.retain(|url| url.starts_with("http"));
-    assert_eq!(asked, [url]);
+    asked
 }
 
 async fn the_clocks_are_the_browsers(stage: &Stage) {
@@ -67,6 +76,8 @@ async fn the_clocks_are_the_browsers(stage: &Stage) {
     eventually("the clocks of the browser", async || zone().await == "America/New_York").await;
     assert_eq!(browser.run("return document.querySelector('#tz').value").await, "America/New_York");
     assert_eq!(browser.run("return location.search").await, "?lang=zh-Hans&tz=America%2FNew_York");
+    let page = format!("{}?lang=zh-Hans", world.page);
+    assert_eq!(asked(stage).await, [page.clone(), format!("{page}&tz=America%2FNew_York")]);
     // What is chosen stays.
     browser.run("document.querySelector('#tz').value = 'Asia/Tokyo'").await;
     browser.click("form.zone button").await;
@@ -89,6 +100,43 @@ async fn hostile_events_do_nothing(stage: &Stage) {
     let links = links.as_array().unwrap();
     assert!(links.iter().all(|link| ["https:", "http:", "webcal:"].contains(&link.as_str().unwrap())), "{links:?}");
     is_quiet(stage, &world.origin).await;
+}
+
+async fn a_hostile_name_and_colour_do_nothing(stage: &Stage) {
+    let (browser, world) = (&stage.browser, stage.world());
+    browser.look(DESKTOP).await;
+    let fill = "let dot = document.querySelector('h1 circle'); return dot && getComputedStyle(dot).fill";
+    browser.open(&format!("{}?tz=Asia/Shanghai", world.page)).await;
+    assert_eq!(browser.run(fill).await, "rgb(11, 128, 67)");
+    browser.open(&format!("{}?tz=Asia/Shanghai", world.hostile)).await;
+    assert_eq!(browser.run("return document.title").await, EVIL);
+    assert_eq!(browser.run("return document.querySelector('h1').innerText").await, EVIL);
+    // What is no colour is none.
+    assert_eq!(browser.run(fill).await, Value::Null);
+    browser.run("document.querySelectorAll('h1, h1 *').forEach(one => one.click())").await;
+    assert_eq!(browser.run("return window.hurt").await, Value::Null);
+    let parts = "return [document.images.length, document.scripts.length, document.styleSheets.length]";
+    assert_eq!(browser.run(parts).await, json!([0, 1, 1]));
+    is_quiet(stage, &world.origin).await;
+}
+
+async fn an_ipad_that_says_it_is_a_mac_has_its_own_steps_open(stage: &Stage) {
+    let (browser, world) = (&stage.browser, stage.world());
+    let agent = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 Version/18.0 Safari/605.1.15";
+    browser.look(Look { agent, ..DESKTOP }).await;
+    for touched in [true, false] {
+        let points = if touched { 5 } else { 1 };
+        let touch = json!({"enabled": touched, "maxTouchPoints": points});
+        browser.devtools("Emulation.setTouchEmulationEnabled", touch).await;
+        browser.open(&format!("{}?lang=en&tz=Asia/Shanghai", world.page)).await;
+        let first = browser.run("return document.querySelector('[data-touch] summary').innerText").await;
+        assert_eq!(first, "iPhone, iPad");
+        assert_eq!(browser.run("return document.querySelector('[data-touch]').open").await, touched);
+        assert_eq!(
+            browser.run("return document.querySelectorAll('details.device[open]').length").await,
+            u64::from(touched)
+        );
+    }
 }
 
 async fn without_scripts_everything_is_there(stage: &Stage) {

@@ -16,9 +16,10 @@ use crate::harness::program::{Program, spawn};
 use crate::harness::upstream::{Upstream, calendar};
 
 const PUBLIC: &str = "https://cal.example.com";
+const GONE: &str = "gone-since-monday-and-with-a-long-name";
 
-/// A running program with three sources: one is well, one cannot be reached, and the last answer of the third is set
-/// aside. It ends when this goes.
+/// A running program with four sources: one is well, one cannot be reached, the last answer of the third is kept aside,
+/// and the fourth says hostile things of itself. It ends when this goes.
 #[derive(Debug)]
 pub(crate) struct World {
     _program: Child,
@@ -33,6 +34,15 @@ pub(crate) struct World {
     pub(crate) url: String,
     /// The address of that page.
     pub(crate) page: String,
+    /// Of the page of a feed with a source that cannot be reached, another of which an answer is kept aside, and no event
+    /// in the days to come.
+    pub(crate) troubled: String,
+    /// Of the page of a feed of which nothing has ever come.
+    pub(crate) lacking: String,
+    /// Of the page of a subscription that has ended.
+    pub(crate) ended: String,
+    /// Of the page of the feed that says hostile things of itself.
+    pub(crate) hostile: String,
 }
 
 impl World {
@@ -40,25 +50,38 @@ impl World {
         let upstream = Upstream::start().await;
         upstream.on("/a.ics", calendar(calendars::usual()));
         upstream.on("/shrinking.ics", calendar(calendars::plain(20)));
-        let folder = minutes_ago(&upstream).await;
+        upstream.on("/hostile.ics", calendar(calendars::hostile()));
+        let (folder, ended) = minutes_ago(&upstream).await;
         upstream.on("/shrinking.ics", calendar(calendars::plain(2)));
 
         let mut program = spawn(folder.path(), &[]);
         let [public, admin] = listening(&mut program).await;
         let origin = format!("http://{public}");
         let url = url_of(folder.path(), "me", "phone").await;
-        let page = url.replace(PUBLIC, &origin).strip_suffix(".ics").unwrap().to_owned();
+        let page_of = |url: &str| url.replace(PUBLIC, &origin).strip_suffix(".ics").unwrap().to_owned();
         let tablet = url_of(folder.path(), "home", "tablet").await;
-        let tablet = tablet.strip_prefix(PUBLIC).unwrap();
-        let status = format!("http://{admin}");
-        let world = Self { _program: program, upstream, _folder: folder, admin, origin, status, url, page };
-        world.settles(public, tablet).await;
+        let world = Self {
+            page: page_of(&url),
+            troubled: page_of(&tablet),
+            lacking: page_of(&url_of(folder.path(), "nothing", "watch").await),
+            ended: page_of(&format!("{PUBLIC}{ended}")),
+            hostile: page_of(&url_of(folder.path(), "hostile", "phone").await),
+            status: format!("http://{admin}"),
+            _program: program,
+            upstream,
+            _folder: folder,
+            admin,
+            origin,
+            url,
+        };
+        world.settles(public, tablet.strip_prefix(PUBLIC).unwrap()).await;
         world
     }
 
     /// Until there is everything to see.
     async fn settles(&self, public: SocketAddr, tablet: &str) {
-        eventually("an answer to be set aside", async || self.source("family").await["state"] == "quarantine").await;
+        eventually("an answer to be kept aside", async || self.source("family").await["state"] == "quarantine").await;
+        eventually("a source that cannot be reached", async || self.source(GONE).await["state"] == "no_copy").await;
         eventually("another answer", async || self.upstream.hits("/a.ics") > 1).await;
         // Rules and devices have something to tell once somebody has asked.
         let phone = [("user-agent", "iOS/18.0 (22A3354) dataaccessd/1.0")];
@@ -72,16 +95,17 @@ impl World {
 }
 
 /// The state of a program that has run some minutes ago and got every calendar that can be got: to one that starts with
-/// it, all of them are overdue.
-async fn minutes_ago(upstream: &Upstream) -> TempDir {
+/// it, all of them are overdue. With it comes the path of a subscription that has ended.
+async fn minutes_ago(upstream: &Upstream) -> (TempDir, String) {
     let folder = tempfile::tempdir().unwrap();
     let toml = settings(folder.path(), upstream.address.port());
     let then = Timestamp::from_secs(Clock::System.now().as_secs() - 600);
     let program = Program::start_in(folder, &toml, Clock::simulated(then)).await;
-    for source in ["work", "family"] {
+    for source in ["work", "family", "hostile"] {
         eventually("the first copy", async || program.source(source).await["events"].is_u64()).await;
     }
-    program.stop().await
+    let ended = format!("/{}.ics", program.app.key().token("me", "old", 0).reveal());
+    (program.stop().await, ended)
 }
 
 fn settings(folder: &Path, port: u16) -> String {
@@ -103,13 +127,22 @@ fn settings(folder: &Path, port: u16) -> String {
             url = "http://127.0.0.1:{port}/a.ics"
             [source.family]
             url = "http://127.0.0.1:{port}/shrinking.ics"
-            [source.gone-since-monday-and-with-a-long-name]
+            [source.hostile]
+            url = "http://127.0.0.1:{port}/hostile.ics"
+            [source.{GONE}]
             url = "http://127.0.0.1:9/basic.ics"
             [feed.me]
             sources = ["work"]
             devices = ["phone"]
+            revoked = ["old"]
+            [feed.nothing]
+            sources = ["{GONE}"]
+            devices = ["watch"]
+            [feed.hostile]
+            sources = ["hostile"]
+            devices = ["phone"]
             [feed.home]
-            sources = ["family", "gone-since-monday-and-with-a-long-name"]
+            sources = ["family", "{GONE}"]
             devices = ["tablet", "fridge"]
             [[feed.home.rule]]
             name = {rule}

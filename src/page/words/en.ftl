@@ -4,6 +4,8 @@ language = Language
 skip = Skip to the agenda
 subscribe-to = Subscribe to this calendar
 open = Open in the calendar app
+open-needs-app = “Open in the calendar app” leads somewhere only once an app that takes addresses is installed, such as ICSx⁵. The steps below say how.
+in-wechat = Inside WeChat, no calendar app can be opened. Tap “···” at the top right and choose “Open in browser”.
 copy = Copy the address
 copied = Copied
 address = The address of this calendar
@@ -27,14 +29,22 @@ days-ago = { $count ->
     [one] yesterday
    *[other] { $count } days ago
 }
-stale-refusing = { $who } is refusing this server since { $since }, showing the copy of { $copy }.
-stale-unreachable = { $who } cannot be reached since { $since }, showing the copy of { $copy }.
-stale-unknown = { $who } no longer knows the address of this calendar since { $since }, showing the copy of { $copy }. Whoever runs this server has to put in a new one.
-stale-trouble = { $who } is in trouble since { $since }, showing the copy of { $copy }.
-stale-unusable = { $who } gives no usable calendar since { $since }, showing the copy of { $copy }.
+trouble-refusing = { $who } is refusing this server since { $since }
+trouble-unreachable = { $who } cannot be reached since { $since }
+trouble-unknown = { $who } no longer knows the address of this calendar since { $since } (whoever runs this server has to put in a new one)
+trouble-trouble = { $who } is in trouble since { $since }
+trouble-unusable = { $who } gives no usable calendar since { $since }
+showing-copy = { $trouble }, showing the copy of { $copy }.
+no-copy-yet = { $trouble }; there is no copy yet. Subscribe when the calendar is here.
+left-out = { $count ->
+    [one] One source has no copy yet, so its events are missing here.
+   *[other] { $count } sources have no copy yet, so their events are missing here.
+}
+left-out-why = {" "}{ $trouble }.
 stale-collapsed = { $who } says that most events are gone. Until that is certain, the copy of { $copy } is shown.
 stale-late = Last synced { $ago }.
-waiting = The calendar has not arrived here yet. Load this page again in a moment; subscribing works already.
+waiting = The calendar has not arrived here yet. Load this page again in a moment, and subscribe when it is here.
+known-source = { $name }
 the-source = The calendar’s source
 
 agenda = The next 14 days
@@ -164,8 +174,8 @@ status-previous = Previous
 status-next = Next
 state-fresh = fresh
 state-failing = failing
-state-quarantine = set aside
-state-no_copy = missing
+state-quarantine = kept aside
+state-no_copy = no copy
 state-waiting = waiting
 moments-ago = just now
 in-moments = in a moment
@@ -194,6 +204,7 @@ source-failures = { $count ->
     [one] One failed fetch { $ago }.
    *[other] { $count } failed fetches in a row, the first { $ago }.
 }
+exact-words = In the log:
 source-inherited = The copy is that of the address before.
 source-junk = { $count ->
     [one] One line of the copy was no calendar and was left out.
@@ -201,6 +212,10 @@ source-junk = { $count ->
 }
 source-moved = The source has moved to { $host } for good.
 source-egress = Egress
+way-last = used last
+way-kind-direct = direct
+way-kind-http = HTTP proxy
+way-kind-socks5h = SOCKS5 proxy
 way-untried = not used yet
 way-works = works
 way-unreachable = leads nowhere
@@ -208,21 +223,23 @@ way-proxy_refuses = the proxy refuses
 way-throttled = the host refuses
 way-secret_reset = works; the host no longer knows the address
 aside-what = { $count ->
-    [one] Set aside { $ago }: an answer with one event, against { $held } of the copy.
-   *[other] Set aside { $ago }: an answer with { $count } events, against { $held } of the copy.
+    [one] Kept aside { $ago }: an answer with one event, against { $held } of the copy.
+   *[other] Kept aside { $ago }: an answer with { $count } events, against { $held } of the copy.
 }
 aside-agreed = { $count ->
     [one] One fetch brought it.
    *[other] { $count } fetches in a row brought it.
 }
 aside-accept = Accept it
-aside-accept-what = Accept it: what is set aside of { $source }
+aside-accept-what = Accept it: what is kept aside of { $source }
 done-accepted = The answer was accepted. It is served from now on.
-done-changed = Nothing was accepted: what was set aside has changed meanwhile, or is gone.
+done-changed = Nothing was accepted: what was kept aside has changed meanwhile, or is gone.
 done-busy = Nothing was accepted: the source is just being fetched. Try again in a moment.
 done-failed = Nothing was accepted: the copy could not be stored. The log says why.
-day-words = Fetches of the last 24 hours, by quarters of an hour: { $well } well, { $aside } set aside, { $failed } failed. Answers took { $took } ms in the mean.
-day-words-unanswered = Fetches of the last 24 hours, by quarters of an hour: { $well } well, { $aside } set aside, { $failed } failed.
+day-span = Fetches of the last 24 hours
+day-span-started = Fetches since the program started { $ago }
+day-words = { $span }, a bar for each quarter of an hour, the higher the slower: { $well } well, { $aside } kept aside, { $failed } failed. Answers took { $took } ms in the mean.
+day-words-unanswered = { $span }, a bar for each quarter of an hour: { $well } well, { $aside } kept aside, { $failed } failed.
 feed-of = From { $sources }
 feed-left-out = Left out until there is a copy: { $sources }
 feed-events = { $events } events in the sources: { $kept } kept, { $hidden } hidden, { $outside } outside the window, { $doubles } doubles.
@@ -249,6 +266,9 @@ device-last = Fetched { $ago } with { $client }
 device-never = Has not fetched since the program started
 device-answers = { $full } × 200, { $unchanged } × 304
 device-bytes = { $sent } sent; saved { $unchanged } by 304 and { $compressed } by compression
+password-needed = A password is needed.
+password-wait = Too many wrong passwords.
+form-elsewhere = This form did not come from the status page. Open the page by its IP address or as localhost, and try again.
 figures-note = What devices fetched is counted since the program started.
 
 error-dns = The host's name could not be resolved.

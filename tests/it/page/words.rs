@@ -40,9 +40,24 @@ fn both_languages_have_the_same_messages_with_the_same_values() {
 }
 
 #[test]
+fn one_thing_has_one_name() {
+    let others = ["set aside", "Set aside", "quarantine", "缺失", "隔离"];
+    for language in Language::ALL {
+        // What stands before the sign is the message's own name.
+        let said = language.messages().lines().map(|line| line.split_once(" = ").map_or(line, |(_, said)| said));
+        for line in said {
+            assert!(others.iter().all(|other| !line.contains(other)), "{line}");
+        }
+    }
+    let names = |language: Language| ["state-quarantine", "state-no_copy"].map(|id| language.say(id));
+    assert_eq!(names(Language::English), ["kept aside", "no copy"]);
+    assert_eq!(names(Language::Chinese), ["搁置", "没有副本"]);
+}
+
+#[test]
 fn every_message_that_the_page_asks_for_by_name_is_there_and_every_other_is_asked_for() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
-    let folders = ["src/page", "src/status"].map(|folder| std::fs::read_dir(root.join(folder)).unwrap());
+    let folders = ["src/page", "src/status", "src/http"].map(|folder| std::fs::read_dir(root.join(folder)).unwrap());
     let sources = folders.into_iter().flatten().map(|entry| entry.unwrap().path());
     let sources = sources.filter(|path| path.extension().is_some_and(|kind| kind == "rs"));
     let code: String = sources.map(|path| std::fs::read_to_string(path).unwrap()).collect();
