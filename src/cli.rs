@@ -10,6 +10,7 @@ mod doctor;
 mod fetch;
 mod init;
 mod language;
+mod manual;
 mod password;
 mod preview;
 mod private;
@@ -23,15 +24,14 @@ mod watch;
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Context;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
-use crate::settings::{Given, Origin, Problems, Settings};
+use crate::settings::{Given, NOTHING_TO_SERVE, Origin, Problems, Settings};
 
 /// What the program's exit codes mean.
 const EXIT_CODES: &str = "\
@@ -40,7 +40,7 @@ not well; doctor: errors were found); 2 the command line itself is wrong (doctor
 
 /// Carries a calendar from where it can be fetched to the phone that cannot fetch it.
 #[derive(Debug, Parser)]
-#[command(version, max_term_width = 100, after_help = EXIT_CODES)]
+#[command(version, propagate_version = true, max_term_width = 100, after_help = EXIT_CODES)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -202,7 +202,7 @@ struct Serve {
     /// Allow sources on private networks.
     #[arg(long)]
     allow_private: bool,
-    /// Show the URLs as QR codes, too. On a terminal a single one is shown so anyway.
+    /// Show the URLs as QR codes, too. On a terminal those of a single feed with up to three devices are shown anyway.
     #[arg(long)]
     qr: bool,
 }
@@ -255,30 +255,8 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
             std::io::stdout().lock().write_all(&script)?;
             Ok(ExitCode::SUCCESS)
         }
-        Command::Man { command, dir } => manual(command.as_deref(), dir.as_deref()),
+        Command::Man { command, dir } => manual::manual(command.as_deref(), dir.as_deref()),
     }
-}
-
-/// Prints the manual page of the program, or of one of its commands; or writes all of them into `dir`.
-fn manual(named: Option<&str>, dir: Option<&Path>) -> anyhow::Result<ExitCode> {
-    let mut program = Cli::command().disable_help_subcommand(true);
-    if let Some(dir) = dir {
-        clap_mangen::generate_to(program, dir).with_context(|| format!("{} cannot be written to", dir.display()))?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    // Names every command in full, as `calferry device`.
-    program.build();
-    let command = match named {
-        None => program,
-        Some(named) => program.find_subcommand(named).cloned().with_context(|| {
-            let known: Vec<_> = program.get_subcommands().map(clap::Command::get_name).collect();
-            format!("no command named {named:?}; the commands are: {}", known.join(", "))
-        })?,
-    };
-    let mut page = Vec::new();
-    clap_mangen::Man::new(command).render(&mut page)?;
-    std::io::stdout().lock().write_all(&page)?;
-    Ok(ExitCode::SUCCESS)
 }
 
 /// Logs of this program at `level`, to `writer`. Of the libraries below only warnings: at finer levels some of them
@@ -344,8 +322,30 @@ impl Place {
     }
 
     fn settings(&self) -> anyhow::Result<Settings> {
-        Ok(Settings::load(&self.origin(), &self.given()?, &environment())?)
+        Ok(load(&self.origin(), &self.given()?)?)
     }
+}
+
+/// The settings. Where there are none at all, it says how to get some.
+fn load(origin: &Origin, given: &Given) -> Result<Settings, Problems> {
+    Settings::load(origin, given, &environment()).map_err(|mut problems| {
+        if let (Origin::Nothing, [only]) = (origin, problems.0.as_mut_slice())
+            && only.message == NOTHING_TO_SERVE
+        {
+            let here = std::env::current_dir().unwrap_or_default();
+            let looked = Origin::USUAL.map(|path| here.join(path).display().to_string()).join(" nor ");
+            only.message = format!(
+                "there is no settings file, neither {looked}; make one with calferry init, name another with --config, or \
+                 serve one calendar without any: calferry serve URL"
+            );
+        }
+        problems
+    })
+}
+
+/// `1 source`, `2 sources`.
+fn counted(count: usize, one: &str) -> String {
+    if count == 1 { format!("1 {one}") } else { format!("{count} {one}s") }
 }
 
 #[cfg(test)]

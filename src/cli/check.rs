@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::fetch::{client, remarks, told};
 use super::progress::Progress;
-use super::{Place, environment};
+use super::{Place, counted, load};
 use crate::refresh::fetch_once;
 use crate::settings::{Problem, Settings};
 use crate::source::Client;
@@ -54,7 +54,7 @@ struct Fetched {
 
 /// Checks the settings and the state; with `online`, every source too.
 pub(super) async fn check(place: &Place, online: bool, json: bool) -> anyhow::Result<ExitCode> {
-    let settings = match Settings::load(&place.origin(), &place.given()?, &environment()) {
+    let settings = match load(&place.origin(), &place.given()?) {
         Ok(settings) => settings,
         Err(problems) if json => {
             let problems = problems.0.iter().map(Told::from).collect();
@@ -95,7 +95,8 @@ fn print_settings(settings: &Settings, found: &Found) -> std::io::Result<()> {
     for warning in &settings.warnings {
         writeln!(out, "warning: {warning}")?;
     }
-    writeln!(out, "settings: {} sources, {} feeds, {} devices", found.sources, found.feeds, found.devices)
+    let counts = [(found.sources, "source"), (found.feeds, "feed"), (found.devices, "device")];
+    writeln!(out, "settings: {}", counts.map(|(count, one)| counted(count, one)).join(", "))
 }
 
 fn print_json(found: &Found) -> anyhow::Result<()> {

@@ -30,6 +30,9 @@ pub(super) enum Change {
         /// How long the old URL works beside the new one, such as 7d; else it answers 410 at once.
         #[arg(long, value_parser = grace)]
         grace: Option<Duration>,
+        /// Rotate even though an earlier URL was given time that is not over; it answers 410 from now on.
+        #[arg(long)]
+        force: bool,
     },
 }
 
@@ -97,13 +100,21 @@ impl Change {
                     feed.id
                 );
             }
-            Self::Rotate { grace, .. } => {
+            Self::Rotate { grace, force, .. } => {
                 let device = device.with_context(unknown)?;
                 ensure!(
                     device.token.is_none(),
                     "{named} has a token of its own; write another into its token_file, or take that line out"
                 );
-                return Ok(grace.map(|grace| Clock::System.now() + grace));
+                let now = Clock::System.now();
+                // Only the URL before the last rotation is given time: another rotation would end that of the one before it.
+                if let Some(promised) = device.grace_until.filter(|until| *until > now && !force) {
+                    bail!(
+                        "{named} was given a new URL already, and the one before it works until {promised}, as was promised; \
+                         after another rotation it would answer 410 at once. Wait until then, or rotate with --force"
+                    );
+                }
+                return Ok(grace.map(|grace| now + grace));
             }
         }
         Ok(None)
@@ -179,6 +190,11 @@ impl Whose {
                 Some(format!("the old URL works until {until} and answers 410 then"))
             }
         };
+        let broken = before.and_then(|device| device.grace_until).is_some_and(|until| until > Clock::System.now());
+        let old = old.map(|old| match change {
+            Change::Rotate { .. } if broken => format!("{old}; the one before it answers 410"),
+            _ => old,
+        });
         let old = old.map_or(String::new(), |old| format!("; {old}"));
         eprintln!("calferry: the settings file is changed; a running server follows within seconds{old}");
         Ok(())

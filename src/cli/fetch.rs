@@ -8,7 +8,7 @@ use std::sync::Arc;
 use anyhow::{Context, anyhow};
 
 use super::progress::Progress;
-use super::{Place, copies};
+use super::{Place, copies, counted};
 use crate::calendar::{Limits, Malformed};
 use crate::clock::Clock;
 use crate::feed::{Circumstances, Copy, Presentation, Recipe, ZoneNames};
@@ -64,7 +64,7 @@ pub(super) struct Files {
     #[arg(long)]
     feed: Option<String>,
     /// The day from which windows and relative dates are counted [default: today].
-    #[arg(long, requires = "feed")]
+    #[arg(long, requires = "feed", value_name = "DAY", value_parser = day)]
     today: Option<chrono::NaiveDate>,
     #[command(flatten)]
     place: Place,
@@ -130,6 +130,11 @@ fn find<'a>(settings: &'a Settings, named: &str) -> anyhow::Result<&'a Source> {
     })
 }
 
+/// A day, as a person writes it.
+pub(super) fn day(text: &str) -> Result<chrono::NaiveDate, &'static str> {
+    text.parse().map_err(|_| "write the day as 2026-11-26: year, month, day")
+}
+
 /// The client that the settings want.
 pub(super) fn client(settings: &Settings) -> anyhow::Result<Client> {
     let roots = roots(settings.fetch.ca_file.as_deref()).context("fetch.ca_file")?;
@@ -148,8 +153,8 @@ pub(super) fn told(remark: &Remark) -> String {
 
 /// What a person should know of an answer that was accepted.
 pub(super) fn remarks(answer: &MendedAnswer) -> Vec<String> {
-    let lines = |count: usize| if count == 1 { "1 line".to_owned() } else { format!("{count} lines") };
-    let mut remarks = vec![format!("{} events, {} bytes", answer.entries, answer.text.len())];
+    let lines = |count| counted(count, "line");
+    let mut remarks = vec![format!("{}, {}", counted(answer.entries, "event"), counted(answer.text.len(), "byte"))];
     if answer.junk > 0 {
         let named: Vec<_> = answer.junk_lines.iter().map(ToString::to_string).collect();
         let more = if answer.junk > answer.junk_lines.len() { ", …" } else { "" };

@@ -11,7 +11,8 @@ use tempfile::NamedTempFile;
 /// Writes `path`, which others cannot read. Takes the place of what is there only with `force`.
 pub(super) fn write(path: &Path, bytes: &[u8], force: bool) -> anyhow::Result<()> {
     let cannot = || format!("{} cannot be written", path.display());
-    let new = beside(path, bytes).with_context(cannot)?;
+    // The system's words with the name that was asked for, not that of the file beside it.
+    let new = beside(path, bytes).map_err(plain).with_context(cannot)?;
     let put = if force { new.persist(path) } else { new.persist_noclobber(path) };
     match put {
         Ok(_) => settle(path).with_context(cannot),
@@ -25,7 +26,7 @@ pub(super) fn write(path: &Path, bytes: &[u8], force: bool) -> anyhow::Result<()
 /// Whether files can be made beside `path`.
 pub(super) fn can_write_beside(path: &Path) -> anyhow::Result<()> {
     let made = tempfile::Builder::new().prefix(".calferry-").tempfile_in(folder(path));
-    made.with_context(|| format!("{} cannot be written", path.display())).map(|_| ())
+    made.map_err(plain).with_context(|| format!("{} cannot be written", path.display())).map(|_| ())
 }
 
 /// Waits until nobody else changes `path`, and holds others off until it is dropped. The folder is locked, since the file
@@ -48,7 +49,7 @@ pub(super) fn replace(
     // A link goes on leading to the same file.
     let path = path.canonicalize().with_context(cannot)?;
     let text = std::fs::read_to_string(&path).with_context(cannot)?;
-    let new = beside(&path, change(&text)?.as_bytes()).with_context(cannot)?;
+    let new = beside(&path, change(&text)?.as_bytes()).map_err(plain).with_context(cannot)?;
     check(new.path())?;
     put_in_place(new, &path).with_context(cannot)
 }
@@ -69,6 +70,15 @@ fn beside(path: &Path, bytes: &[u8]) -> std::io::Result<NamedTempFile> {
     new.write_all(bytes)?;
     new.as_file().sync_all()?;
     Ok(new)
+}
+
+/// The error without the name of a file that nobody has asked for.
+fn plain(error: std::io::Error) -> std::io::Error {
+    match error.kind() {
+        _ if error.raw_os_error().is_some() => error,
+        std::io::ErrorKind::NotFound => std::io::Error::new(error.kind(), "there is no such folder"),
+        kind => kind.into(),
+    }
 }
 
 /// Makes the folder remember that a file was moved there.

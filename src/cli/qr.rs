@@ -1,10 +1,10 @@
 //! `calferry qr`: a device's URL as a QR code, on the terminal or as a picture. `serve` shows them, too.
 
-use std::io::Write;
-use std::path::PathBuf;
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::Args;
 use url::Host;
 
@@ -22,10 +22,10 @@ pub(super) struct Shown {
     /// The device; may be left out if the feed has only one.
     #[arg(long)]
     device: Option<String>,
-    /// Write it to this file as SVG.
+    /// Write it to this file as SVG; - is standard output.
     #[arg(long, value_name = "FILE", conflicts_with = "png")]
     svg: Option<PathBuf>,
-    /// Write it to this file as PNG.
+    /// Write it to this file as PNG; - is standard output.
     #[arg(long, value_name = "FILE")]
     png: Option<PathBuf>,
     /// Replace the file if it is there.
@@ -44,9 +44,12 @@ pub(super) fn show(shown: &Shown) -> anyhow::Result<ExitCode> {
     let url = settings.subscription(&load_key(&settings.state_dir)?, feed, device);
     let qr = Qr::new(&url)?;
     match (&shown.svg, &shown.png) {
-        (Some(path), _) => private::write(path, qr.svg().as_bytes(), shown.force)?,
-        (_, Some(path)) => private::write(path, &qr.png()?, shown.force)?,
+        (Some(path), _) => write(path, qr.svg().as_bytes(), shown.force)?,
+        (_, Some(path)) => write(path, &qr.png()?, shown.force)?,
         _ => {
+            if let Some(narrow) = too_narrow(&qr).filter(|_| std::io::stdout().is_terminal()) {
+                bail!("{narrow}");
+            }
             let mut out = std::io::stdout().lock();
             writeln!(out, "{}feed {}  device {}  {url}", qr.half_blocks(), feed.id, device.name)?;
         }
@@ -57,6 +60,28 @@ pub(super) fn show(shown: &Shown) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// A picture of a secret: in a file for its owner only, or where its owner leads standard output.
+fn write(path: &Path, picture: &[u8], force: bool) -> anyhow::Result<()> {
+    if path == Path::new("-") {
+        let mut out = std::io::stdout().lock();
+        return out.write_all(picture).and_then(|()| out.flush()).context("standard output");
+    }
+    private::write(path, picture, force)
+}
+
+/// What to say if the terminal has no room for the code: wrapped lines are none that a camera reads.
+fn too_narrow(qr: &Qr) -> Option<String> {
+    let (width, _) = terminal_size::terminal_size()?;
+    (usize::from(width.0) < qr.columns()).then(|| {
+        format!(
+            "the terminal is too narrow for the QR code, which needs {} columns, and it has {}; make it wider, or have a \
+             picture: calferry qr with --png FILE or --svg FILE",
+            qr.columns(),
+            width.0
+        )
+    })
+}
+
 /// The feed of this name.
 pub(super) fn find_feed<'a>(settings: &'a Settings, named: &str) -> anyhow::Result<&'a Feed> {
     settings.feeds.iter().find(|feed| *feed.id == *named).with_context(|| {
@@ -65,8 +90,14 @@ pub(super) fn find_feed<'a>(settings: &'a Settings, named: &str) -> anyhow::Resu
     })
 }
 
-fn find_device<'a>(feed: &'a Feed, named: Option<&str>) -> anyhow::Result<&'a Device> {
-    let known = || feed.devices.iter().map(|device| &*device.name).collect::<Vec<_>>().join(", ");
+/// The names of a feed's devices.
+pub(super) fn named_devices(feed: &Feed) -> String {
+    feed.devices.iter().map(|device| &*device.name).collect::<Vec<_>>().join(", ")
+}
+
+/// The device of this name, or the only one.
+pub(super) fn find_device<'a>(feed: &'a Feed, named: Option<&str>) -> anyhow::Result<&'a Device> {
+    let known = || named_devices(feed);
     match (named, feed.devices.as_slice()) {
         (None, [only]) => Ok(only),
         (None, _) => Err(anyhow::anyhow!("which device? name one with --device; there are: {}", known())),
@@ -77,29 +108,33 @@ fn find_device<'a>(feed: &'a Feed, named: Option<&str>) -> anyhow::Result<&'a De
     }
 }
 
-/// The codes below the URLs that `serve` has printed: all if they are asked for, else only a single one, and only on a
-/// terminal that has room for it.
+/// As many codes are shown without being asked for. More would push the URLs out of sight.
+const UNASKED: usize = 3;
+
+/// The codes below the URLs that `serve` has printed: all if they are asked for, else those of a single feed with a few
+/// devices, on a terminal.
 pub(super) fn beside_urls(settings: &Settings, key: &Key, asked: bool, on_terminal: bool) -> anyhow::Result<()> {
     let devices = || settings.feeds.iter().flat_map(|feed| feed.devices.iter().map(move |device| (feed, device)));
-    if !asked && (!on_terminal || devices().count() != 1) {
+    if !asked && !on_terminal {
+        return Ok(());
+    }
+    if !asked && (settings.feeds.len() > 1 || devices().count() > UNASKED) {
+        eprintln!("calferry: QR codes: calferry serve --qr, or calferry qr FEED --device DEVICE");
         return Ok(());
     }
     let mut out = std::io::stdout().lock();
     for (feed, device) in devices() {
-        if !asked {
-            if_there_is_room(&mut out, settings, key, feed, device)?;
-            continue;
+        let qr = Qr::new(&settings.subscription(key, feed, device))?;
+        if let Some(narrow) = too_narrow(&qr).filter(|_| on_terminal) {
+            eprintln!("calferry: {narrow}");
+            break;
         }
         if devices().nth(1).is_some() {
             writeln!(out, "feed {}  device {}", feed.id, device.name)?;
         }
-        write!(out, "{}", Qr::new(&settings.subscription(key, feed, device))?.half_blocks())?;
+        write!(out, "{}", qr.half_blocks())?;
     }
-    out.flush()?;
-    if let Some(warning) = nearby(settings) {
-        eprintln!("calferry: {warning}");
-    }
-    Ok(())
+    Ok(out.flush()?)
 }
 
 /// The code of one URL on a terminal that has room for it.
@@ -111,9 +146,9 @@ pub(super) fn if_there_is_room(
     device: &Device,
 ) -> anyhow::Result<()> {
     let qr = Qr::new(&settings.subscription(key, feed, device))?;
-    let room = terminal_size::terminal_size().is_none_or(|(width, _)| usize::from(width.0) >= qr.columns());
-    if room {
-        write!(out, "{}", qr.half_blocks())?;
+    match too_narrow(&qr) {
+        Some(narrow) => eprintln!("calferry: {narrow}"),
+        None => write!(out, "{}", qr.half_blocks())?,
     }
     Ok(())
 }

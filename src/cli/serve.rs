@@ -9,7 +9,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{error, info, warn};
 
 use super::watch::{LOOK_EVERY, Marks, Watch};
-use super::{Serve, environment, qr, systemd};
+use super::{Serve, load, qr, systemd};
 use crate::app::App;
 use crate::settings::{Given, Origin, Settings};
 
@@ -18,7 +18,7 @@ pub(super) async fn serve(options: &Serve) -> anyhow::Result<ExitCode> {
     // Before anything is open: who is told to stop while it starts stops in order, too.
     let signals = Signals::heed()?;
     let (origin, given) = (origin(options), given(options)?);
-    let settings = Settings::load(&origin, &given, &environment())?;
+    let settings = load(&origin, &given)?;
     for warning in &settings.warnings {
         warn!("{warning}");
     }
@@ -28,6 +28,9 @@ pub(super) async fn serve(options: &Serve) -> anyhow::Result<ExitCode> {
     if let Some(settings) = shown {
         print_urls(&settings, &app)?;
         qr::beside_urls(&settings, app.key(), options.qr, on_terminal)?;
+        if let Some(warning) = qr::nearby(&settings).filter(|_| options.qr || on_terminal) {
+            eprintln!("calferry: {warning}");
+        }
     } else {
         info!("the URLs of the devices are shown by: calferry url");
     }
@@ -58,7 +61,8 @@ pub(super) async fn run(mut app: App, origin: &Origin, given: &Given, signals: S
         info!(listen, "serving on {listen}");
     }
     if let Some(admin) = app.admin_listening() {
-        info!(listen = %admin, "metrics and status on {admin}");
+        // Whole, so that terminals make a link of it.
+        info!(listen = %admin, "status page: http://{admin}/");
     }
     let Signals { mut terminate, mut interrupt, mut hang_up } = signals;
     let mut look = tokio::time::interval(LOOK_EVERY);
@@ -100,7 +104,7 @@ pub(super) async fn run(mut app: App, origin: &Origin, given: &Given, signals: S
 async fn reload(app: &mut App, origin: &Origin, given: &Given) {
     // A mistake in the settings must not let the certificate run out.
     app.renew_certificate();
-    let settings = match Settings::load(origin, given, &environment()) {
+    let settings = match load(origin, given) {
         Ok(settings) => settings,
         Err(problems) => {
             for problem in &problems.0 {

@@ -13,10 +13,10 @@ use serde::Serialize;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 
-use super::Place;
+use super::{Place, counted, qr};
 use crate::app::{load_key, prepare_state_dir, stored_name};
 use crate::http::Listen;
-use crate::settings::Server;
+use crate::settings::{Feed, Server, Settings};
 use crate::store::{Access, Store};
 
 /// A URL as `--json` has it.
@@ -30,6 +30,17 @@ struct Subscription<'a> {
 /// Prints the URLs of the devices of `feed`, or of all feeds.
 pub(super) fn urls(place: &Place, feed: Option<&str>, device: Option<&str>, json: bool) -> anyhow::Result<ExitCode> {
     let settings = place.settings()?;
+    match feed {
+        Some(feed) => {
+            let feed = qr::find_feed(&settings, feed)?;
+            device.map(|device| qr::find_device(feed, Some(device))).transpose()?;
+        }
+        None => {
+            if let Some(device) = device {
+                some_feed_has(&settings, device)?;
+            }
+        }
+    }
     prepare_state_dir(&settings.state_dir)?;
     let key = load_key(&settings.state_dir)?;
     let mut list = Vec::new();
@@ -38,10 +49,6 @@ pub(super) fn urls(place: &Place, feed: Option<&str>, device: Option<&str>, json
             let url = settings.subscription(&key, shown, owner);
             list.push(Subscription { feed: &shown.id, device: &owner.name, url });
         }
-    }
-    if list.is_empty() {
-        let known: Vec<_> = settings.feeds.iter().map(|feed| &*feed.id).collect();
-        bail!("no such feed or device; the feeds are: {}", known.join(", "));
     }
     let mut out = std::io::stdout().lock();
     if json {
@@ -59,6 +66,16 @@ pub(super) fn urls(place: &Place, feed: Option<&str>, device: Option<&str>, json
     Ok(ExitCode::SUCCESS)
 }
 
+fn some_feed_has(settings: &Settings, named: &str) -> anyhow::Result<()> {
+    let has = |feed: &Feed| feed.devices.iter().any(|device| device.name == named);
+    if settings.feeds.iter().any(has) {
+        return Ok(());
+    }
+    let known: Vec<_> =
+        settings.feeds.iter().map(|feed| format!("{} ({})", feed.id, qr::named_devices(feed))).collect();
+    bail!("no feed has a device named {named:?}; the feeds and their devices are: {}", known.join(", "))
+}
+
 /// Takes over what is kept aside of `source`. A running server sees it within seconds.
 pub(super) fn accept(place: &Place, source: &str) -> anyhow::Result<ExitCode> {
     let settings = place.settings()?;
@@ -74,8 +91,8 @@ pub(super) fn accept(place: &Place, source: &str) -> anyhow::Result<ExitCode> {
     ensure!(store.release(&upstream)?, "nothing is kept aside of source {source:?} any more");
     writeln!(
         std::io::stdout(),
-        "source {source}: the copy of {} events, first seen {}, is served from now on",
-        kept.snapshot.entries,
+        "source {source}: the copy of {}, first seen {}, is served from now on",
+        counted(kept.snapshot.entries, "event"),
         kept.since
     )?;
     Ok(ExitCode::SUCCESS)
