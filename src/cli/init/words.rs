@@ -56,6 +56,8 @@ texts! {
     NextCheck: "look at the settings again after a change", "修改设置后检查一遍";
     NextDoctor: "once phones should reach it, look at the way to it", "要让手机访问时，检查通路";
     NextUnit: "To let systemd run it, run these as root:", "要交给 systemd 运行，请以 root 执行以下命令：";
+    LetSystemd: "Let systemd run it from now on?", "从现在起交给 systemd 运行吗？";
+    InstallUnit: "Run as root with --install-unit, calferry init does all this by itself.", "以 root 执行 calferry init 并加上 --install-unit，这些会自动完成。";
     NotRoot: "--install-unit needs root, and nothing was written; without it, the commands are only shown", "--install-unit 需要 root，什么也没有写；不加它则只显示命令";
     StepFailed: "the settings are written, but this command failed; put it right and run it and those after it: {command}", "设置已写好，但这条命令失败了；请排除原因，再执行它和后面的命令：{command}";
     Installed: "systemd runs it from now on. The devices' URLs: {command}", "从现在起由 systemd 运行。查看各设备的网址：{command}";
