@@ -80,7 +80,7 @@ pub(super) fn line(step: &[String]) -> String {
     quoted.collect::<Vec<_>>().join(" ")
 }
 
-/// Whether systemd runs this machine: as its own sd_booted(3) looks.
+/// Whether systemd runs this machine: as its own `sd_booted` looks.
 pub(super) fn is_booted() -> bool {
     Path::new("/run/systemd/system").is_dir()
 }

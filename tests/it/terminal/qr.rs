@@ -178,10 +178,10 @@ async fn a_terminal_that_is_too_narrow_is_told_so_and_shown_nothing_torn() {
     let shown = done(desk.on_narrow_terminal(&["qr", "me"]).wait_with_output().await.unwrap());
     assert_eq!(shown.code, 1);
     let mut server = desk.on_narrow_terminal(&["serve"]);
-    let served = shown_until(&mut server, "serving on").await;
+    let first = shown_until(&mut server, "serving on").await;
     interrupt(server).await;
     let added = done(desk.on_narrow_terminal(&["device", "add", "me", "ipad"]).wait_with_output().await.unwrap());
-    for shown in [&shown.out, &served, &added.out] {
+    for shown in [&shown.out, &first, &added.out] {
         assert!(shown.contains("which needs 41 columns, and it has 30"), "{shown}");
         assert!(shown.contains("--png FILE") && shown.contains("--svg FILE"), "{shown}");
         assert!(!shown.contains("\x1b[38;5;16"), "{shown}");
