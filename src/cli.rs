@@ -18,7 +18,9 @@ mod progress;
 mod qr;
 mod serve;
 mod show;
+mod spoken;
 mod systemd;
+mod texts;
 mod watch;
 
 use std::ffi::OsString;
@@ -31,6 +33,9 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
+use self::language::{Lang, language};
+use self::spoken::Say;
+use crate::doctor::Language;
 use crate::settings::{Given, NOTHING_TO_SERVE, Origin, Problems, Settings};
 
 /// What the program's exit codes mean.
@@ -80,6 +85,9 @@ enum Command {
         /// As JSON.
         #[arg(long)]
         json: bool,
+        /// Which language to speak [default: the one of the environment].
+        #[arg(long, value_enum)]
+        lang: Option<Lang>,
     },
     /// Look at the deployment from outside in, and say what is wrong and what to do.
     Doctor(doctor::Doctor),
@@ -93,6 +101,9 @@ enum Command {
         /// As JSON.
         #[arg(long)]
         json: bool,
+        /// Which language to speak [default: the one of the environment].
+        #[arg(long, value_enum)]
+        lang: Option<Lang>,
         #[command(flatten)]
         place: Place,
     },
@@ -108,6 +119,9 @@ enum Command {
         /// Allow addresses of private networks.
         #[arg(long)]
         allow_private: bool,
+        /// Which language to speak [default: the one of the environment].
+        #[arg(long, value_enum)]
+        lang: Option<Lang>,
         #[command(flatten)]
         place: Place,
     },
@@ -205,6 +219,9 @@ struct Serve {
     /// Show the URLs as QR codes, too. On a terminal those of a single feed with up to three devices are shown anyway.
     #[arg(long)]
     qr: bool,
+    /// Which language to speak [default: the one of the environment].
+    #[arg(long, value_enum)]
+    lang: Option<Lang>,
 }
 
 /// Runs the command line `args`, the program's name first.
@@ -236,12 +253,16 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Serve(serve) => run_async(serve::serve(&serve)),
         Command::Init(init) => run_async(async move { init::init(&init).await }),
         Command::Demo { listen } => run_async(demo::demo(listen)),
-        Command::Check { place, online, json } => run_async(check::check(&place, online, json)),
+        Command::Check { place, online, json, lang } => run_async(check::check(&place, online, json, language(lang))),
         Command::Doctor(doctor) => run_async(async move { Ok(doctor::doctor(&doctor).await) }),
-        Command::Url { feed, device, json, place } => show::urls(&place, feed.as_deref(), device.as_deref(), json),
+        Command::Url { feed, device, json, place, lang } => {
+            show::urls(&place, feed.as_deref(), device.as_deref(), json, language(lang))
+        }
         Command::Qr(shown) => qr::show(&shown),
         Command::Device(change) => device::change(&change),
-        Command::Fetch { source, allow_private, place } => run_async(fetch::fetch(&source, allow_private, &place)),
+        Command::Fetch { source, allow_private, place, lang } => {
+            run_async(fetch::fetch(&source, allow_private, &place, language(lang)))
+        }
         Command::Publish { files } => run_async(fetch::publish_files(&files)),
         Command::Preview { look, diff } => run_async(preview::preview(&look, diff)),
         Command::Explain { uid, look } => run_async(preview::explain(&look, &uid)),
@@ -322,22 +343,24 @@ impl Place {
     }
 
     fn settings(&self) -> anyhow::Result<Settings> {
-        Ok(load(&self.origin(), &self.given()?)?)
+        self.settings_in(language(None))
+    }
+
+    /// The settings; what goes wrong is told in `language` as far as there are words for it.
+    fn settings_in(&self, language: Language) -> anyhow::Result<Settings> {
+        Ok(load(&self.origin(), &self.given()?, language)?)
     }
 }
 
 /// The settings. Where there are none at all, it says how to get some.
-fn load(origin: &Origin, given: &Given) -> Result<Settings, Problems> {
+fn load(origin: &Origin, given: &Given, language: Language) -> Result<Settings, Problems> {
     Settings::load(origin, given, &environment()).map_err(|mut problems| {
         if let (Origin::Nothing, [only]) = (origin, problems.0.as_mut_slice())
             && only.message == NOTHING_TO_SERVE
         {
             let here = std::env::current_dir().unwrap_or_default();
-            let looked = Origin::USUAL.map(|path| here.join(path).display().to_string()).join(" nor ");
-            only.message = format!(
-                "there is no settings file, neither {looked}; make one with calferry init, name another with --config, or \
-                 serve one calendar without any: calferry serve URL"
-            );
+            let [here, usual] = Origin::USUAL.map(|path| here.join(path).display().to_string());
+            only.message = spoken::words(Say::NoSettings, language, &[("here", &here), ("usual", &usual)]);
         }
         problems
     })

@@ -20,6 +20,8 @@ use icalendar::{Calendar, Component, Event, EventLike, Property};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
+use super::language::language;
+use super::spoken::{Say, words};
 use super::{qr, serve};
 use crate::app::App;
 use crate::clock::{Clock, Timestamp};
@@ -43,15 +45,13 @@ pub(super) async fn demo(listen: SocketAddr) -> anyhow::Result<ExitCode> {
     ]);
     let settings = Settings::load(&Origin::Nothing, &given, &[])?;
     let app = App::start(settings.clone()).await?;
-    eprintln!("A calendar that changes every minute is served here; subscribe to it, or look at it with curl:");
+    let language = language(None);
+    eprintln!("{}", words(Say::DemoServes, language, &[]));
     serve::print_urls(&settings, &app)?;
     if std::io::stdout().is_terminal() {
-        qr::beside_urls(&settings, app.key(), false, true)?;
-        if qr::nearby(&settings).is_some() {
-            eprintln!(
-                "calferry: this URL leads to this machine only; for a phone in the same network, listen where it reaches \
-                 this machine: calferry demo --listen ADDRESS:8080"
-            );
+        qr::beside_urls(&settings, app.key(), false, true, language)?;
+        if qr::is_nearby(&settings) {
+            eprintln!("calferry: {}", words(Say::NearbyDemo, language, &[]));
         }
     }
     let ended = serve::run(app, &Origin::Nothing, &given, signals).await;

@@ -85,7 +85,7 @@ pub(super) async fn init(init: &Init) -> anyhow::Result<ExitCode> {
     if init.config.symlink_metadata().is_ok() {
         bail!(words(Say::Exists, language, &[("path", &init.config.display().to_string())]));
     }
-    private::can_write_beside(&init.config)?;
+    private::can_write_beside(&init.config, language)?;
     if init.install_unit && !unit::is_root() {
         bail!(words(Say::NotRoot, language, &[]));
     }

@@ -8,8 +8,11 @@ use anyhow::{Context, bail};
 use clap::Args;
 use url::Host;
 
+use super::language::{Lang, language};
+use super::spoken::{Say, words};
 use super::{Place, private};
 use crate::app::{load_key, prepare_state_dir};
+use crate::doctor::Language;
 use crate::feed::Key;
 use crate::qr::Qr;
 use crate::settings::{Device, Feed, Settings};
@@ -33,60 +36,56 @@ pub(super) struct Shown {
     force: bool,
     #[command(flatten)]
     place: Place,
+    /// Which language to speak [default: the one of the environment].
+    #[arg(long, value_enum)]
+    lang: Option<Lang>,
 }
 
 /// Prints the code, or writes it to a file.
 pub(super) fn show(shown: &Shown) -> anyhow::Result<ExitCode> {
-    let settings = shown.place.settings()?;
-    let feed = find_feed(&settings, &shown.feed)?;
-    let device = find_device(feed, shown.device.as_deref())?;
+    let language = language(shown.lang);
+    let settings = shown.place.settings_in(language)?;
+    let feed = find_feed(&settings, &shown.feed, language)?;
+    let device = find_device(feed, shown.device.as_deref(), language)?;
     prepare_state_dir(&settings.state_dir)?;
     let url = settings.subscription(&load_key(&settings.state_dir)?, feed, device);
     let qr = Qr::new(&url)?;
     match (&shown.svg, &shown.png) {
-        (Some(path), _) => write(path, qr.svg().as_bytes(), shown.force)?,
-        (_, Some(path)) => write(path, &qr.png()?, shown.force)?,
+        (Some(path), _) => write(path, qr.svg().as_bytes(), shown.force, language)?,
+        (_, Some(path)) => write(path, &qr.png()?, shown.force, language)?,
         _ => {
-            if let Some(narrow) = too_narrow(&qr).filter(|_| std::io::stdout().is_terminal()) {
+            if let Some(narrow) = too_narrow(&qr, language).filter(|_| std::io::stdout().is_terminal()) {
                 bail!("{narrow}");
             }
             let mut out = std::io::stdout().lock();
             writeln!(out, "{}feed {}  device {}  {url}", qr.half_blocks(), feed.id, device.name)?;
         }
     }
-    if let Some(warning) = nearby(&settings) {
-        eprintln!("calferry: {warning}");
-    }
+    warn_of_nearby(&settings, language);
     Ok(ExitCode::SUCCESS)
 }
 
 /// A picture of a secret: in a file for its owner only, or where its owner leads standard output.
-fn write(path: &Path, picture: &[u8], force: bool) -> anyhow::Result<()> {
+fn write(path: &Path, picture: &[u8], force: bool, language: Language) -> anyhow::Result<()> {
     if path == Path::new("-") {
         let mut out = std::io::stdout().lock();
         return out.write_all(picture).and_then(|()| out.flush()).context("standard output");
     }
-    private::write(path, picture, force)
+    private::write(path, picture, force, language)
 }
 
 /// What to say if the terminal has no room for the code: wrapped lines are none that a camera reads.
-fn too_narrow(qr: &Qr) -> Option<String> {
+fn too_narrow(qr: &Qr, language: Language) -> Option<String> {
     let (width, _) = terminal_size::terminal_size()?;
-    (usize::from(width.0) < qr.columns()).then(|| {
-        format!(
-            "the terminal is too narrow for the QR code, which needs {} columns, and it has {}; make it wider, or have a \
-             picture: calferry qr with --png FILE or --svg FILE",
-            qr.columns(),
-            width.0
-        )
-    })
+    let details = [("needed", &*qr.columns().to_string()), ("has", &*width.0.to_string())];
+    (usize::from(width.0) < qr.columns()).then(|| words(Say::Narrow, language, &details))
 }
 
 /// The feed of this name.
-pub(super) fn find_feed<'a>(settings: &'a Settings, named: &str) -> anyhow::Result<&'a Feed> {
+pub(super) fn find_feed<'a>(settings: &'a Settings, named: &str, language: Language) -> anyhow::Result<&'a Feed> {
     settings.feeds.iter().find(|feed| *feed.id == *named).with_context(|| {
         let known: Vec<_> = settings.feeds.iter().map(|feed| &*feed.id).collect();
-        format!("no feed named {named:?}; the feeds are: {}", known.join(", "))
+        words(Say::NoFeed, language, &[("name", &format!("{named:?}")), ("known", &known.join(", "))])
     })
 }
 
@@ -96,16 +95,20 @@ pub(super) fn named_devices(feed: &Feed) -> String {
 }
 
 /// The device of this name, or the only one.
-pub(super) fn find_device<'a>(feed: &'a Feed, named: Option<&str>) -> anyhow::Result<&'a Device> {
-    let known = || named_devices(feed);
+pub(super) fn find_device<'a>(feed: &'a Feed, named: Option<&str>, language: Language) -> anyhow::Result<&'a Device> {
     match (named, feed.devices.as_slice()) {
         (None, [only]) => Ok(only),
-        (None, _) => Err(anyhow::anyhow!("which device? name one with --device; there are: {}", known())),
-        (Some(named), devices) => devices
-            .iter()
-            .find(|device| device.name == named)
-            .with_context(|| format!("feed {} has no device named {named:?}; its devices are: {}", feed.id, known())),
+        (None, _) => bail!(words(Say::WhichDevice, language, &[("known", &named_devices(feed))])),
+        (Some(named), devices) => {
+            devices.iter().find(|device| device.name == named).with_context(|| no_device(feed, named, language))
+        }
     }
+}
+
+/// What to say where the feed has no such device.
+pub(super) fn no_device(feed: &Feed, named: &str, language: Language) -> String {
+    let details = [("feed", &*feed.id), ("name", &format!("{named:?}")), ("known", &named_devices(feed))];
+    words(Say::NoDevice, language, &details)
 }
 
 /// As many codes are shown without being asked for. More would push the URLs out of sight.
@@ -113,19 +116,25 @@ const UNASKED: usize = 3;
 
 /// The codes below the URLs that `serve` has printed: all if they are asked for, else those of a single feed with a few
 /// devices, on a terminal.
-pub(super) fn beside_urls(settings: &Settings, key: &Key, asked: bool, on_terminal: bool) -> anyhow::Result<()> {
+pub(super) fn beside_urls(
+    settings: &Settings,
+    key: &Key,
+    asked: bool,
+    on_terminal: bool,
+    language: Language,
+) -> anyhow::Result<()> {
     let devices = || settings.feeds.iter().flat_map(|feed| feed.devices.iter().map(move |device| (feed, device)));
     if !asked && !on_terminal {
         return Ok(());
     }
     if !asked && (settings.feeds.len() > 1 || devices().count() > UNASKED) {
-        eprintln!("calferry: QR codes: calferry serve --qr, or calferry qr FEED --device DEVICE");
+        eprintln!("calferry: {}", words(Say::CodesElsewhere, language, &[]));
         return Ok(());
     }
     let mut out = std::io::stdout().lock();
     for (feed, device) in devices() {
         let qr = Qr::new(&settings.subscription(key, feed, device))?;
-        if let Some(narrow) = too_narrow(&qr).filter(|_| on_terminal) {
+        if let Some(narrow) = too_narrow(&qr, language).filter(|_| on_terminal) {
             eprintln!("calferry: {narrow}");
             break;
         }
@@ -144,21 +153,28 @@ pub(super) fn if_there_is_room(
     key: &Key,
     feed: &Feed,
     device: &Device,
+    language: Language,
 ) -> anyhow::Result<()> {
     let qr = Qr::new(&settings.subscription(key, feed, device))?;
-    match too_narrow(&qr) {
+    match too_narrow(&qr, language) {
         Some(narrow) => eprintln!("calferry: {narrow}"),
         None => write!(out, "{}", qr.half_blocks())?,
     }
     Ok(())
 }
 
-/// What to say of URLs that lead no phone anywhere.
-pub(super) fn nearby(settings: &Settings) -> Option<&'static str> {
-    let here = match settings.public_url.host()? {
+/// Says of URLs that lead no phone anywhere that they do not.
+pub(super) fn warn_of_nearby(settings: &Settings, language: Language) {
+    if is_nearby(settings) {
+        eprintln!("calferry: {}", words(Say::Nearby, language, &[]));
+    }
+}
+
+/// Whether the URLs lead to this machine only.
+pub(super) fn is_nearby(settings: &Settings) -> bool {
+    settings.public_url.host().is_some_and(|host| match host {
         Host::Domain(name) => name == "localhost",
         Host::Ipv4(ip) => ip.is_loopback() || ip.is_unspecified(),
         Host::Ipv6(ip) => ip.is_loopback() || ip.is_unspecified(),
-    };
-    here.then_some("this URL leads to this machine only; for phones set public_url to the name that they use")
+    })
 }

@@ -8,8 +8,9 @@ use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{error, info, warn};
 
+use super::language::language;
 use super::watch::{LOOK_EVERY, Marks, Watch};
-use super::{Serve, load, qr, systemd};
+use super::{Serve, environment, load, qr, systemd};
 use crate::app::App;
 use crate::settings::{Given, Origin, Settings};
 
@@ -18,7 +19,8 @@ pub(super) async fn serve(options: &Serve) -> anyhow::Result<ExitCode> {
     // Before anything is open: who is told to stop while it starts stops in order, too.
     let signals = Signals::heed()?;
     let (origin, given) = (origin(options), given(options)?);
-    let settings = load(&origin, &given)?;
+    let language = language(options.lang);
+    let settings = load(&origin, &given, language)?;
     for warning in &settings.warnings {
         warn!("{warning}");
     }
@@ -27,9 +29,9 @@ pub(super) async fn serve(options: &Serve) -> anyhow::Result<ExitCode> {
     let app = App::start(settings).await?;
     if let Some(settings) = shown {
         print_urls(&settings, &app)?;
-        qr::beside_urls(&settings, app.key(), options.qr, on_terminal)?;
-        if let Some(warning) = qr::nearby(&settings).filter(|_| options.qr || on_terminal) {
-            eprintln!("calferry: {warning}");
+        qr::beside_urls(&settings, app.key(), options.qr, on_terminal, language)?;
+        if options.qr || on_terminal {
+            qr::warn_of_nearby(&settings, language);
         }
     } else {
         info!("the URLs of the devices are shown by: calferry url");
@@ -104,7 +106,7 @@ pub(super) async fn run(mut app: App, origin: &Origin, given: &Given, signals: S
 async fn reload(app: &mut App, origin: &Origin, given: &Given) {
     // A mistake in the settings must not let the certificate run out.
     app.renew_certificate();
-    let settings = match load(origin, given) {
+    let settings = match Settings::load(origin, given, &environment()) {
         Ok(settings) => settings,
         Err(problems) => {
             for problem in &problems.0 {

@@ -13,8 +13,10 @@ use serde::Serialize;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 
+use super::spoken::{Say, words};
 use super::{Place, counted, qr};
 use crate::app::{load_key, prepare_state_dir, stored_name};
+use crate::doctor::Language;
 use crate::http::Listen;
 use crate::settings::{Feed, Server, Settings};
 use crate::store::{Access, Store};
@@ -28,16 +30,22 @@ struct Subscription<'a> {
 }
 
 /// Prints the URLs of the devices of `feed`, or of all feeds.
-pub(super) fn urls(place: &Place, feed: Option<&str>, device: Option<&str>, json: bool) -> anyhow::Result<ExitCode> {
-    let settings = place.settings()?;
+pub(super) fn urls(
+    place: &Place,
+    feed: Option<&str>,
+    device: Option<&str>,
+    json: bool,
+    language: Language,
+) -> anyhow::Result<ExitCode> {
+    let settings = place.settings_in(language)?;
     match feed {
         Some(feed) => {
-            let feed = qr::find_feed(&settings, feed)?;
-            device.map(|device| qr::find_device(feed, Some(device))).transpose()?;
+            let feed = qr::find_feed(&settings, feed, language)?;
+            device.map(|device| qr::find_device(feed, Some(device), language)).transpose()?;
         }
         None => {
             if let Some(device) = device {
-                some_feed_has(&settings, device)?;
+                some_feed_has(&settings, device, language)?;
             }
         }
     }
@@ -66,14 +74,15 @@ pub(super) fn urls(place: &Place, feed: Option<&str>, device: Option<&str>, json
     Ok(ExitCode::SUCCESS)
 }
 
-fn some_feed_has(settings: &Settings, named: &str) -> anyhow::Result<()> {
+fn some_feed_has(settings: &Settings, named: &str, language: Language) -> anyhow::Result<()> {
     let has = |feed: &Feed| feed.devices.iter().any(|device| device.name == named);
     if settings.feeds.iter().any(has) {
         return Ok(());
     }
     let known: Vec<_> =
         settings.feeds.iter().map(|feed| format!("{} ({})", feed.id, qr::named_devices(feed))).collect();
-    bail!("no feed has a device named {named:?}; the feeds and their devices are: {}", known.join(", "))
+    let details = [("name", &*format!("{named:?}")), ("known", &known.join(", "))];
+    bail!(words(Say::NoDeviceAnywhere, language, &details))
 }
 
 /// Takes over what is kept aside of `source`. A running server sees it within seconds.

@@ -2,6 +2,7 @@
 
 mod device;
 mod init;
+mod languages;
 mod listings;
 mod qr;
 

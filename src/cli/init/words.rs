@@ -1,29 +1,8 @@
 //! What `calferry init` says and asks, in both languages side by side. What stands in braces is filled in.
 
+use super::super::texts::texts;
 use crate::doctor::Language;
 use crate::source::Mistake;
-
-macro_rules! texts {
-    ($($name:ident: $english:literal, $chinese:literal;)*) => {
-        /// Something to say.
-        #[derive(Debug, Clone, Copy)]
-        pub(super) enum Say {
-            $($name,)*
-        }
-
-        impl Say {
-            /// All of them.
-            #[cfg(test)]
-            const ALL: &'static [Self] = &[$(Self::$name),*];
-
-            fn pair(self) -> (&'static str, &'static str) {
-                match self {
-                    $(Self::$name => ($english, $chinese),)*
-                }
-            }
-        }
-    };
-}
 
 texts! {
     Address: "Paste the calendar's secret address. In Google Calendar, on a computer: Settings, your calendar, Integrate calendar, \"Secret address in iCal format\".",
@@ -71,13 +50,6 @@ texts! {
         "手机订阅的内容。每台设备有自己的网址：calferry url、calferry qr。\n增减设备：calferry device add、revoke、rotate。";
 }
 
-/// `say` in `language`, with `details` in the place of their names.
-pub(super) fn words(say: Say, language: Language, details: &[(&str, &str)]) -> String {
-    let (english, chinese) = say.pair();
-    let text = if language == Language::Chinese { chinese } else { english };
-    details.iter().fold(text.to_owned(), |text, (name, detail)| text.replace(&format!("{{{name}}}"), detail))
-}
-
 /// What was pasted in the place of an address.
 pub(super) fn mistake(mistake: Mistake, language: Language) -> String {
     if language == Language::English {
@@ -102,29 +74,8 @@ pub(super) fn mistake(mistake: Mistake, language: Language) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
+    use super::super::super::texts::has_han;
     use super::*;
-
-    fn has_han(text: &str) -> bool {
-        text.chars().any(|char| ('\u{4e00}'..='\u{9fff}').contains(&char))
-    }
-
-    #[test]
-    fn both_languages_say_everything_and_fill_in_the_same() {
-        let marks = |text: &'static str| -> BTreeSet<_> {
-            text.split('{').skip(1).filter_map(|rest| rest.split('}').next()).collect()
-        };
-        let mut said = BTreeSet::new();
-        for say in Say::ALL {
-            let (english, chinese) = say.pair();
-            assert!(!english.is_empty() && english.is_ascii(), "{say:?}");
-            assert!(has_han(chinese), "{say:?}");
-            assert_eq!(marks(english), marks(chinese), "{say:?}");
-            assert_eq!(english.lines().count(), chinese.lines().count(), "{say:?}");
-            assert!(said.insert(english) && said.insert(chinese), "{say:?}");
-        }
-    }
 
     #[test]
     fn every_wrong_address_is_explained_in_both() {
