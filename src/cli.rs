@@ -171,7 +171,7 @@ enum Command {
     },
     /// Print the manual page, in the form that man reads.
     Man {
-        /// Of this command, such as `device`.
+        /// Of this command, such as `device` or `device-add`.
         command: Option<String>,
         /// Write the pages of all commands into this folder.
         #[arg(long, conflicts_with = "command")]

@@ -36,13 +36,19 @@ pub(super) fn manual(named: Option<&str>, dir: Option<&Path>) -> anyhow::Result<
     }
     let command = match named {
         None => &program,
-        Some(named) => program.find_subcommand(named).with_context(|| {
+        Some(named) => below(&program, &format!("calferry-{named}")).with_context(|| {
             let known: Vec<_> = program.get_subcommands().map(Command::get_name).collect();
             format!("no command named {named:?}; the commands are: {}", known.join(", "))
         })?,
     };
     std::io::stdout().lock().write_all(&page(command)?.1)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The command whose page is called `page`: those of `device` have pages, too.
+fn below<'a>(command: &'a Command, page: &str) -> Option<&'a Command> {
+    let is_it = |command: &&Command| command.get_display_name() == Some(page);
+    command.get_subcommands().find_map(|one| Some(one).filter(is_it).or_else(|| below(one, page)))
 }
 
 fn write_all(command: &Command, dir: &Path) -> std::io::Result<()> {

@@ -72,6 +72,8 @@ async fn exit_codes_and_commands_are_in_the_help_and_the_manual() {
     assert!(opens(&page, "calferry") && exits(&page) && !page.contains("Exit codes:"), "{page}");
     let page = desk.run(&["man", "device"]).await.out;
     assert!(opens(&page, "calferry-device") && exits(&page) && page.contains("revoke"), "{page}");
+    assert!(opens(&desk.run(&["man", "device-rotate"]).await.out, "calferry-device-rotate"));
+    assert!(desk.run(&["man", "rotate"]).await.said.contains("no command named \"rotate\"; the commands are: serve, "));
     std::fs::create_dir(desk.path("man")).unwrap();
     assert_eq!(desk.run(&["man", "--dir", "man"]).await.code, 0);
     assert!(desk.read("man/calferry-qr.1").contains("\\-\\-svg"));
