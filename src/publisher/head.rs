@@ -114,9 +114,7 @@ mod tests {
         let edition = Edition::new(b"BEGIN:VCALENDAR\r\nEND:VCALENDAR\r\n").unwrap();
         let heads = Heads::new(&feed, &edition, Timestamp::from_secs(1_790_000_000));
         for coding in Coding::ALL {
-            for (mut copy, of) in
-                [(heads.found(coding), &heads.found), (heads.not_modified(coding), &heads.not_modified)]
-            {
+            for (mut copy, of) in [(heads.found(coding), &heads.found), (heads.not_modified(coding), &heads.not_modified)] {
                 for later in [DATE, CACHE_STATUS] {
                     copy.insert(later, HeaderValue::from_static("x"));
                 }
