@@ -10,6 +10,7 @@ mod doctor;
 mod fetch;
 mod init;
 mod language;
+mod manual;
 mod password;
 mod preview;
 mod private;
@@ -17,21 +18,25 @@ mod progress;
 mod qr;
 mod serve;
 mod show;
+mod spoken;
 mod systemd;
+mod texts;
 mod watch;
 
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Context;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
-use crate::settings::{Given, Origin, Problems, Settings};
+use self::language::{Lang, language};
+use self::spoken::Say;
+use crate::doctor::Language;
+use crate::settings::{Given, NOTHING_TO_SERVE, Origin, Problems, Settings};
 
 /// What the program's exit codes mean.
 const EXIT_CODES: &str = "\
@@ -40,7 +45,7 @@ not well; doctor: errors were found); 2 the command line itself is wrong (doctor
 
 /// Carries a calendar from where it can be fetched to the phone that cannot fetch it.
 #[derive(Debug, Parser)]
-#[command(version, max_term_width = 100, after_help = EXIT_CODES)]
+#[command(version, propagate_version = true, max_term_width = 100, after_help = EXIT_CODES)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -80,6 +85,9 @@ enum Command {
         /// As JSON.
         #[arg(long)]
         json: bool,
+        /// Which language to speak [default: the one of the environment].
+        #[arg(long, value_enum)]
+        lang: Option<Lang>,
     },
     /// Look at the deployment from outside in, and say what is wrong and what to do.
     Doctor(doctor::Doctor),
@@ -93,6 +101,9 @@ enum Command {
         /// As JSON.
         #[arg(long)]
         json: bool,
+        /// Which language to speak [default: the one of the environment].
+        #[arg(long, value_enum)]
+        lang: Option<Lang>,
         #[command(flatten)]
         place: Place,
     },
@@ -108,6 +119,9 @@ enum Command {
         /// Allow addresses of private networks.
         #[arg(long)]
         allow_private: bool,
+        /// Which language to speak [default: the one of the environment].
+        #[arg(long, value_enum)]
+        lang: Option<Lang>,
         #[command(flatten)]
         place: Place,
     },
@@ -157,7 +171,7 @@ enum Command {
     },
     /// Print the manual page, in the form that man reads.
     Man {
-        /// Of this command, such as `device`.
+        /// Of this command, such as `device` or `device-add`.
         command: Option<String>,
         /// Write the pages of all commands into this folder.
         #[arg(long, conflicts_with = "command")]
@@ -202,9 +216,12 @@ struct Serve {
     /// Allow sources on private networks.
     #[arg(long)]
     allow_private: bool,
-    /// Show the URLs as QR codes, too. On a terminal a single one is shown so anyway.
+    /// Show the URLs as QR codes, too. On a terminal those of a single feed with up to three devices are shown anyway.
     #[arg(long)]
     qr: bool,
+    /// Which language to speak [default: the one of the environment].
+    #[arg(long, value_enum)]
+    lang: Option<Lang>,
 }
 
 /// Runs the command line `args`, the program's name first.
@@ -236,12 +253,16 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Serve(serve) => run_async(serve::serve(&serve)),
         Command::Init(init) => run_async(async move { init::init(&init).await }),
         Command::Demo { listen } => run_async(demo::demo(listen)),
-        Command::Check { place, online, json } => run_async(check::check(&place, online, json)),
+        Command::Check { place, online, json, lang } => run_async(check::check(&place, online, json, language(lang))),
         Command::Doctor(doctor) => run_async(async move { Ok(doctor::doctor(&doctor).await) }),
-        Command::Url { feed, device, json, place } => show::urls(&place, feed.as_deref(), device.as_deref(), json),
+        Command::Url { feed, device, json, place, lang } => {
+            show::urls(&place, feed.as_deref(), device.as_deref(), json, language(lang))
+        }
         Command::Qr(shown) => qr::show(&shown),
         Command::Device(change) => device::change(&change),
-        Command::Fetch { source, allow_private, place } => run_async(fetch::fetch(&source, allow_private, &place)),
+        Command::Fetch { source, allow_private, place, lang } => {
+            run_async(fetch::fetch(&source, allow_private, &place, language(lang)))
+        }
         Command::Publish { files } => run_async(fetch::publish_files(&files)),
         Command::Preview { look, diff } => run_async(preview::preview(&look, diff)),
         Command::Explain { uid, look } => run_async(preview::explain(&look, &uid)),
@@ -255,30 +276,8 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
             std::io::stdout().lock().write_all(&script)?;
             Ok(ExitCode::SUCCESS)
         }
-        Command::Man { command, dir } => manual(command.as_deref(), dir.as_deref()),
+        Command::Man { command, dir } => manual::manual(command.as_deref(), dir.as_deref()),
     }
-}
-
-/// Prints the manual page of the program, or of one of its commands; or writes all of them into `dir`.
-fn manual(named: Option<&str>, dir: Option<&Path>) -> anyhow::Result<ExitCode> {
-    let mut program = Cli::command().disable_help_subcommand(true);
-    if let Some(dir) = dir {
-        clap_mangen::generate_to(program, dir).with_context(|| format!("{} cannot be written to", dir.display()))?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    // Names every command in full, as `calferry device`.
-    program.build();
-    let command = match named {
-        None => program,
-        Some(named) => program.find_subcommand(named).cloned().with_context(|| {
-            let known: Vec<_> = program.get_subcommands().map(clap::Command::get_name).collect();
-            format!("no command named {named:?}; the commands are: {}", known.join(", "))
-        })?,
-    };
-    let mut page = Vec::new();
-    clap_mangen::Man::new(command).render(&mut page)?;
-    std::io::stdout().lock().write_all(&page)?;
-    Ok(ExitCode::SUCCESS)
 }
 
 /// Logs of this program at `level`, to `writer`. Of the libraries below only warnings: at finer levels some of them
@@ -344,8 +343,32 @@ impl Place {
     }
 
     fn settings(&self) -> anyhow::Result<Settings> {
-        Ok(Settings::load(&self.origin(), &self.given()?, &environment())?)
+        self.settings_in(language(None))
     }
+
+    /// The settings; what goes wrong is told in `language` as far as there are words for it.
+    fn settings_in(&self, language: Language) -> anyhow::Result<Settings> {
+        Ok(load(&self.origin(), &self.given()?, language)?)
+    }
+}
+
+/// The settings. Where there are none at all, it says how to get some.
+fn load(origin: &Origin, given: &Given, language: Language) -> Result<Settings, Problems> {
+    Settings::load(origin, given, &environment()).map_err(|mut problems| {
+        if let (Origin::Nothing, [only]) = (origin, problems.0.as_mut_slice())
+            && only.message == NOTHING_TO_SERVE
+        {
+            let here = std::env::current_dir().unwrap_or_default();
+            let [here, usual] = Origin::USUAL.map(|path| here.join(path).display().to_string());
+            only.message = spoken::words(Say::NoSettings, language, &[("here", &here), ("usual", &usual)]);
+        }
+        problems
+    })
+}
+
+/// `1 source`, `2 sources`.
+fn counted(count: usize, one: &str) -> String {
+    if count == 1 { format!("1 {one}") } else { format!("{count} {one}s") }
 }
 
 #[cfg(test)]

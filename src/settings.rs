@@ -47,6 +47,7 @@ use crate::refresh::{CollapseRule, HostLimits, Pace, Target};
 use crate::source::{Address, Options, Reach, Way};
 use crate::tls::Files;
 
+pub use feed::NOTHING_TO_SERVE;
 pub use read::{Given, Origin};
 pub use section::is_name;
 

@@ -3,12 +3,14 @@
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
-use anyhow::{Context, anyhow};
+use anyhow::Context;
 use chrono::NaiveDate;
 use chrono_tz::Tz;
 use serde::Serialize;
 
 use super::copies::{Look, OwnCopy, circumstances};
+use super::counted;
+use super::fetch::day;
 use crate::agenda::{Agenda as Found, Bounds, Heading, Instance, Window};
 use crate::calendar::{Zone, iana};
 use crate::clock::Clock;
@@ -19,14 +21,14 @@ pub(super) struct Agenda {
     #[command(flatten)]
     look: Look,
     /// The first day, such as 2026-11-24 [default: today].
-    #[arg(long, value_name = "DAY")]
+    #[arg(long, value_name = "DAY", value_parser = day)]
     from: Option<NaiveDate>,
     /// How many days.
     #[arg(long, default_value_t = 14, value_parser = clap::value_parser!(u16).range(1..=3660))]
     days: u16,
     /// The time zone whose clocks are shown, such as Asia/Shanghai [default: the calendar's own, or UTC].
-    #[arg(long, value_name = "ZONE")]
-    tz: Option<String>,
+    #[arg(long, value_name = "ZONE", value_parser = zone)]
+    tz: Option<Tz>,
 }
 
 #[derive(Debug, Serialize)]
@@ -72,9 +74,7 @@ pub(super) async fn agenda(asked: &Agenda) -> anyhow::Result<ExitCode> {
     let (feed, texts) = asked.look.feed(&settings).await?;
     let copies: Vec<_> = texts.iter().map(OwnCopy::lend).collect();
     let published = feed.recipe.publish(&copies, &circumstances(&settings, None)?)?;
-    let named = |name: &String| iana(name).ok_or_else(|| anyhow!("--tz {name:?}: no such time zone"));
-    let zone = asked.tz.as_ref().map(named).transpose()?;
-    let zone = zone.or_else(|| Heading::read(&published.text).zone).unwrap_or(Tz::UTC);
+    let zone = asked.tz.or_else(|| Heading::read(&published.text).zone).unwrap_or(Tz::UTC);
     let now = chrono::DateTime::from_timestamp(Clock::System.now().as_secs().cast_signed(), 0).unwrap_or_default();
     let today = Zone::Iana(zone).to_local(now.naive_utc()).context("a clock beyond all calendars")?.date();
     let window = Window { first: asked.from.unwrap_or(today), days: asked.days, zone };
@@ -89,9 +89,14 @@ pub(super) async fn agenda(asked: &Agenda) -> anyhow::Result<ExitCode> {
     asked.look.print(&shown, |_| words(&found))
 }
 
+/// Asked before anything is fetched.
+fn zone(name: &str) -> Result<Tz, &'static str> {
+    iana(name).ok_or("no such time zone; write it as Asia/Shanghai or UTC")
+}
+
 fn words(agenda: &Found) -> String {
     let window = &agenda.window;
-    let mut out = format!("{} days from {}, {}\n", window.days, window.first, window.zone.name());
+    let mut out = format!("{} from {}, {}\n", counted(window.days.into(), "day"), window.first, window.zone.name());
     for one in &agenda.instances {
         let (first, last) = one.days();
         let at = match (one.all_day, first == last) {

@@ -8,10 +8,12 @@ use serde::Serialize;
 
 use super::fetch::{client, remarks, told};
 use super::progress::Progress;
-use super::{Place, environment};
+use super::spoken::{Say, words};
+use super::{Place, counted, load};
 use crate::app::with_sound_certificates;
+use crate::doctor::{Language, fetch_words};
 use crate::refresh::fetch_once;
-use crate::settings::{Problem, Settings};
+use crate::settings::{Problem, Settings, Source};
 use crate::source::Client;
 use crate::store::{Access, Store};
 
@@ -54,8 +56,8 @@ struct Fetched {
 }
 
 /// Checks the settings and the state; with `online`, every source too.
-pub(super) async fn check(place: &Place, online: bool, json: bool) -> anyhow::Result<ExitCode> {
-    let loaded = Settings::load(&place.origin(), &place.given()?, &environment());
+pub(super) async fn check(place: &Place, online: bool, json: bool, language: Language) -> anyhow::Result<ExitCode> {
+    let loaded = load(&place.origin(), &place.given()?, language);
     let settings = match loaded.and_then(with_sound_certificates) {
         Ok(settings) => settings,
         Err(problems) if json => {
@@ -73,17 +75,18 @@ pub(super) async fn check(place: &Place, online: bool, json: bool) -> anyhow::Re
         ..Found::default()
     };
     if !json {
-        print_settings(&settings, &found)?;
+        print_settings(&settings, &found, language)?;
     }
     if settings.state_dir.join("calferry.db").exists() {
         Store::open(&settings.state_dir, Access::Visit)?.verify()?;
         if !json {
-            writeln!(std::io::stdout(), "state: {} is sound", settings.state_dir.display())?;
+            let dir = settings.state_dir.display().to_string();
+            writeln!(std::io::stdout(), "{}", words(Say::StateIsSound, language, &[("dir", &dir)]))?;
         }
         found.state = Some(settings.state_dir.clone());
     }
     if online {
-        found.fetched = try_sources(&settings, json).await?;
+        found.fetched = try_sources(&settings, json, language).await?;
     }
     if json {
         print_json(&found)?;
@@ -92,12 +95,18 @@ pub(super) async fn check(place: &Place, online: bool, json: bool) -> anyhow::Re
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-fn print_settings(settings: &Settings, found: &Found) -> std::io::Result<()> {
+fn print_settings(settings: &Settings, found: &Found, language: Language) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
     for warning in &settings.warnings {
-        writeln!(out, "warning: {warning}")?;
+        writeln!(out, "{}", words(Say::Warning, language, &[("what", &warning.to_string())]))?;
     }
-    writeln!(out, "settings: {} sources, {} feeds, {} devices", found.sources, found.feeds, found.devices)
+    let counts = [(found.sources, "source"), (found.feeds, "feed"), (found.devices, "device")];
+    let [sources, feeds, devices] = counts.map(|(count, one)| match language {
+        Language::English => counted(count, one),
+        Language::Chinese => count.to_string(),
+    });
+    let details = [("sources", &*sources), ("feeds", &*feeds), ("devices", &*devices)];
+    writeln!(out, "{}", words(Say::Counts, language, &details))
 }
 
 fn print_json(found: &Found) -> anyhow::Result<()> {
@@ -105,39 +114,42 @@ fn print_json(found: &Found) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn try_sources(settings: &Settings, json: bool) -> anyhow::Result<Vec<Fetched>> {
+async fn try_sources(settings: &Settings, json: bool, language: Language) -> anyhow::Result<Vec<Fetched>> {
     let client = client(settings)?;
     let mut list = Vec::new();
     // One after the other: a host that counts must not be asked for everything at once.
     for (index, source) in settings.sources.iter().enumerate() {
-        let progress = Progress::of(format!("source {} ({} of {})", source.name, index + 1, settings.sources.len()));
-        let fetched = try_source(&client, settings, source).await;
+        let (at, all) = ((index + 1).to_string(), settings.sources.len().to_string());
+        let details = [("name", &*source.name), ("at", &*at), ("all", &*all)];
+        let progress = Progress::of(words(Say::TryingSource, language, &details));
+        let fetched = try_source(&client, settings, source, language).await;
         drop(progress);
         if !json {
-            fetched.print()?;
+            fetched.print(language)?;
         }
         list.push(fetched);
     }
     Ok(list)
 }
 
-async fn try_source(client: &Client, settings: &Settings, source: &crate::settings::Source) -> Fetched {
+async fn try_source(client: &Client, settings: &Settings, source: &Source, language: Language) -> Fetched {
     let mut on_the_way = Vec::new();
-    let tell = |remark| on_the_way.push(told(&remark));
+    let tell = |remark| on_the_way.push(told(&remark, language));
     let (error, words) = match fetch_once(client, &source.target(), &settings.fetch.limits, tell).await {
-        Ok(answer) => (None, remarks(&answer).join("; ")),
-        Err(error) => (Some(error.name()), format!("{error}. {}", error.advice())),
+        Ok(answer) => (None, remarks(&answer, language).join("; ")),
+        Err(error) => (Some(error.name()), fetch_words(&error, language)),
     };
     Fetched { source: source.name.to_string(), error, words, on_the_way }
 }
 
 impl Fetched {
-    fn print(&self) -> std::io::Result<()> {
+    fn print(&self, language: Language) -> std::io::Result<()> {
         let mut out = std::io::stdout().lock();
-        for line in &self.on_the_way {
-            writeln!(out, "source {}: {line}", self.source)?;
-        }
         let name = self.error.map_or(String::new(), |error| format!("{error}: "));
-        writeln!(out, "source {}: {name}{}", self.source, self.words)
+        let last = format!("{name}{}", self.words);
+        for line in self.on_the_way.iter().chain([&last]) {
+            writeln!(out, "{}", words(Say::OfSource, language, &[("name", &self.source), ("what", line)]))?;
+        }
+        Ok(())
     }
 }

@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use super::Place;
 use super::fetch::client;
+use super::progress::Progress;
 use crate::app::{load_key, stored_name};
 use crate::calendar::{Calendar, Limits};
 use crate::clock::{Clock, Timestamp};
@@ -145,8 +146,11 @@ fn from_store(settings: &Settings, source: &Source) -> anyhow::Result<Option<Own
 }
 
 async fn from_upstream(settings: &Settings, source: &Source) -> anyhow::Result<OwnCopy> {
-    eprintln!("calferry: source {} has no stored copy; it is fetched", source.name);
-    let answer = fetch_once(&client(settings)?, &source.target(), &settings.fetch.limits, |_| ()).await;
+    let target = source.target();
+    let progress =
+        Progress::of(format!("source {} has no stored copy: fetching from {}", source.name, target.address.host()));
+    let answer = fetch_once(&client(settings)?, &target, &settings.fetch.limits, |_| ()).await;
+    drop(progress);
     let answer = answer.map_err(|error| anyhow!("source {}: {error}. {}", source.name, error.advice()))?;
     Ok(OwnCopy { source: source.name.to_string(), mended: answer.text, confirmed: Clock::System.now() })
 }

@@ -2,6 +2,7 @@
 //! and one event moves every minute.
 
 use std::convert::Infallible;
+use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -19,7 +20,9 @@ use icalendar::{Calendar, Component, Event, EventLike, Property};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-use super::serve;
+use super::language::language;
+use super::spoken::{Say, words};
+use super::{qr, serve};
 use crate::app::App;
 use crate::clock::{Clock, Timestamp};
 use crate::settings::{Given, Origin, Settings};
@@ -42,8 +45,15 @@ pub(super) async fn demo(listen: SocketAddr) -> anyhow::Result<ExitCode> {
     ]);
     let settings = Settings::load(&Origin::Nothing, &given, &[])?;
     let app = App::start(settings.clone()).await?;
-    eprintln!("A calendar that changes every minute is served here; subscribe to it, or look at it with curl:");
+    let language = language(None);
+    eprintln!("{}", words(Say::DemoServes, language, &[]));
     serve::print_urls(&settings, &app)?;
+    if std::io::stdout().is_terminal() {
+        qr::beside_urls(&settings, app.key(), false, true, language)?;
+        if qr::is_nearby(&settings) {
+            eprintln!("calferry: {}", words(Say::NearbyDemo, language, &[]));
+        }
+    }
     let ended = serve::run(app, &Origin::Nothing, &given, signals).await;
     upstream.abort();
     ended

@@ -78,7 +78,7 @@ pub(super) async fn doctor(doctor: &Doctor) -> ExitCode {
 
 impl Doctor {
     fn examination(&self) -> anyhow::Result<Examination> {
-        let settings = self.place.settings()?;
+        let settings = self.place.settings_in(language(self.lang))?;
         let key = read_key(&settings.state_dir)?;
         let fetch_roots = roots(settings.fetch.ca_file.as_deref()).context("fetch.ca_file")?;
         let progress = Progress::of(String::new());

@@ -8,16 +8,23 @@ use std::sync::Arc;
 use anyhow::{Context, anyhow};
 
 use super::progress::Progress;
-use super::{Place, copies};
+use super::spoken::{Say, words};
+use super::{Place, copies, counted};
 use crate::calendar::{Limits, Malformed};
 use crate::clock::Clock;
+use crate::doctor::{Language, fetch_words};
 use crate::feed::{Circumstances, Copy, Presentation, Recipe, ZoneNames};
 use crate::refresh::{MendedAnswer, Remark, Target, fetch_once};
 use crate::settings::{Origin, Settings, Source};
 use crate::source::{Address, Client, Options, Reach, USUAL_PORTS, Way, roots};
 
 /// Fetches `named`, a source of the settings or an address, and prints what would be served.
-pub(super) async fn fetch(named: &str, allow_private: bool, place: &Place) -> anyhow::Result<ExitCode> {
+pub(super) async fn fetch(
+    named: &str,
+    allow_private: bool,
+    place: &Place,
+    language: Language,
+) -> anyhow::Result<ExitCode> {
     let (client, limits, mut target, recipe) = if named.contains("://") {
         let ports = Arc::new(USUAL_PORTS);
         let target =
@@ -34,17 +41,17 @@ pub(super) async fn fetch(named: &str, allow_private: bool, place: &Place) -> an
         target.reach = Reach::Private;
     }
     let progress = Progress::of(format!("fetching from {}", target.address.host()));
-    let tell = |remark: Remark| progress.say(&format!("calferry: {}", told(&remark)));
+    let tell = |remark: Remark| progress.say(&format!("calferry: {}", told(&remark, language)));
     let answer = fetch_once(&client, &target, &limits, tell).await;
     drop(progress);
     match answer {
         Ok(answer) => {
-            for line in remarks(&answer) {
+            for line in remarks(&answer, language) {
                 eprintln!("calferry: {line}");
             }
             write_out(&published(named, &answer.text, &recipe)?)
         }
-        Err(error) => Err(anyhow!("{error}. {}", error.advice())),
+        Err(error) => Err(anyhow!(fetch_words(&error, language))),
     }
 }
 
@@ -64,7 +71,7 @@ pub(super) struct Files {
     #[arg(long)]
     feed: Option<String>,
     /// The day from which windows and relative dates are counted [default: today].
-    #[arg(long, requires = "feed")]
+    #[arg(long, requires = "feed", value_name = "DAY", value_parser = day)]
     today: Option<chrono::NaiveDate>,
     #[command(flatten)]
     place: Place,
@@ -130,6 +137,11 @@ fn find<'a>(settings: &'a Settings, named: &str) -> anyhow::Result<&'a Source> {
     })
 }
 
+/// A day, as a person writes it.
+pub(super) fn day(text: &str) -> Result<chrono::NaiveDate, &'static str> {
+    text.parse().map_err(|_| "write the day as 2026-11-26: year, month, day")
+}
+
 /// The client that the settings want.
 pub(super) fn client(settings: &Settings) -> anyhow::Result<Client> {
     let roots = roots(settings.fetch.ca_file.as_deref()).context("fetch.ca_file")?;
@@ -137,33 +149,36 @@ pub(super) fn client(settings: &Settings) -> anyhow::Result<Client> {
 }
 
 /// A remark in words.
-pub(super) fn told(remark: &Remark) -> String {
+pub(super) fn told(remark: &Remark, language: Language) -> String {
     match remark {
-        Remark::Moved(host) => {
-            format!("moved to {host} for good; if that is right, put its new address into the settings")
+        Remark::Moved(host) => words(Say::Moved, language, &[("host", host)]),
+        Remark::Way { place, kind, error } => {
+            let place = place.to_string();
+            let said = error.to_string();
+            words(Say::ByWay, language, &[("place", &place), ("kind", kind), ("name", error.name()), ("error", &said)])
         }
-        Remark::Way { place, kind, error } => format!("way {place} ({kind}): {}: {error}", error.name()),
     }
 }
 
 /// What a person should know of an answer that was accepted.
-pub(super) fn remarks(answer: &MendedAnswer) -> Vec<String> {
-    let lines = |count: usize| if count == 1 { "1 line".to_owned() } else { format!("{count} lines") };
-    let mut remarks = vec![format!("{} events, {} bytes", answer.entries, answer.text.len())];
+pub(super) fn remarks(answer: &MendedAnswer, language: Language) -> Vec<String> {
+    let of = |count: usize, one: &str| match language {
+        Language::English => counted(count, one),
+        Language::Chinese => count.to_string(),
+    };
+    let say = |say, details: &[(&str, &str)]| words(say, language, details);
+    let (events, bytes) = (of(answer.entries, "event"), of(answer.text.len(), "byte"));
+    let mut remarks = vec![say(Say::Came, &[("events", &events), ("bytes", &bytes)])];
     if answer.junk > 0 {
-        let named: Vec<_> = answer.junk_lines.iter().map(ToString::to_string).collect();
-        let more = if answer.junk > answer.junk_lines.len() { ", …" } else { "" };
-        remarks.push(format!(
-            "left out because it is no content line: {} ({}{more})",
-            lines(answer.junk),
-            named.join(", ")
-        ));
+        let mut which = answer.junk_lines.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        which.push_str(if answer.junk > answer.junk_lines.len() { ", …" } else { "" });
+        remarks.push(say(Say::Junk, &[("lines", &of(answer.junk, "line")), ("which", &which)]));
     }
     if answer.secret > 0 {
-        remarks.push(format!("left out because it holds the calendar's own secret address: {}", lines(answer.secret)));
+        remarks.push(say(Say::HeldSecret, &[("lines", &of(answer.secret, "line"))]));
     }
     if answer.broken_characters > 0 {
-        remarks.push(format!("not UTF-8, and served as it is: {}", lines(answer.broken_characters)));
+        remarks.push(say(Say::NotUtf8, &[("lines", &of(answer.broken_characters, "line"))]));
     }
     remarks
 }

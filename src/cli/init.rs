@@ -5,7 +5,7 @@ mod draft;
 mod unit;
 mod words;
 
-use std::io::{Read, Write};
+use std::io::{IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -85,7 +85,7 @@ pub(super) async fn init(init: &Init) -> anyhow::Result<ExitCode> {
     if init.config.symlink_metadata().is_ok() {
         bail!(words(Say::Exists, language, &[("path", &init.config.display().to_string())]));
     }
-    private::can_write_beside(&init.config)?;
+    private::can_write_beside(&init.config, language)?;
     if init.install_unit && !unit::is_root() {
         bail!(words(Say::NotRoot, language, &[]));
     }
@@ -98,7 +98,7 @@ pub(super) async fn init(init: &Init) -> anyhow::Result<ExitCode> {
     let secret = draft.secret_file(&init.config);
     let (shown, hidden) = (init.config.display().to_string(), secret.display().to_string());
     asker.say(Say::Written, &[("settings", &shown), ("secret", &hidden)]);
-    if init.install_unit {
+    if init.install_unit || offered(&asker)? {
         unit::install(&program, &init.config, &secret, language)?;
         asker.say(Say::Installed, &[("command", &unit::shows_urls(&program))]);
     } else {
@@ -237,6 +237,13 @@ fn listed(names: &str, language: Language) -> Result<Vec<String>, String> {
     if devices.is_empty() { Err(words(Say::BadName, language, &[("name", "\"\"")])) } else { Ok(devices) }
 }
 
+/// Whether systemd is to run it, which is asked where that can be done: of root, on a machine that systemd has booted.
+fn offered(asker: &Asker) -> anyhow::Result<bool> {
+    // Answers from a pipe were written before this question was known.
+    let somebody = !asker.silent && std::io::stdin().is_terminal();
+    if somebody && unit::is_root() && unit::is_booted() { asker.agree(Say::LetSystemd) } else { Ok(false) }
+}
+
 /// Commands to go on with, each with what it does.
 fn tell_what_next(program: &Path, settings: &Path, secret: &Path, language: Language) -> anyhow::Result<()> {
     let say = |what| words(what, language, &[]);
@@ -252,5 +259,6 @@ fn tell_what_next(program: &Path, settings: &Path, secret: &Path, language: Lang
     for step in unit::steps(program, "calferry.service", settings, secret) {
         writeln!(out, "  {}", unit::line(&step))?;
     }
+    writeln!(out, "{}", say(Say::InstallUnit))?;
     Ok(())
 }

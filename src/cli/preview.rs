@@ -7,6 +7,7 @@ use anyhow::ensure;
 use serde::Serialize;
 
 use super::copies::{Look, OwnCopy, circumstances};
+use super::counted;
 use crate::calendar::Property;
 use crate::feed::{Reason, Rules, Seen};
 use crate::settings::{Feed, Settings};
@@ -73,8 +74,12 @@ pub(super) async fn preview(look: &Look, diff: bool) -> anyhow::Result<ExitCode>
 impl Preview {
     fn words(&self) -> String {
         let mut out = format!(
-            "feed {}: {} events; {} kept as they are, {} changed, {} dropped\n",
-            self.feed, self.events, self.kept, self.changed, self.dropped
+            "feed {}: {}; {} kept as they are, {} changed, {} dropped\n",
+            self.feed,
+            counted(self.events, "event"),
+            self.kept,
+            self.changed,
+            self.dropped
         );
         for rule in &self.rules {
             let _ = writeln!(out, "  {}: applied to {}", rule.rule, rule.applied);

@@ -8,8 +8,9 @@ use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{error, info, warn};
 
+use super::language::language;
 use super::watch::{LOOK_EVERY, Marks, Watch};
-use super::{Serve, environment, qr, systemd};
+use super::{Serve, environment, load, qr, systemd};
 use crate::app::App;
 use crate::settings::{Given, Origin, Settings};
 
@@ -18,7 +19,8 @@ pub(super) async fn serve(options: &Serve) -> anyhow::Result<ExitCode> {
     // Before anything is open: who is told to stop while it starts stops in order, too.
     let signals = Signals::heed()?;
     let (origin, given) = (origin(options), given(options)?);
-    let settings = Settings::load(&origin, &given, &environment())?;
+    let language = language(options.lang);
+    let settings = load(&origin, &given, language)?;
     for warning in &settings.warnings {
         warn!("{warning}");
     }
@@ -27,7 +29,10 @@ pub(super) async fn serve(options: &Serve) -> anyhow::Result<ExitCode> {
     let app = App::start(settings).await?;
     if let Some(settings) = shown {
         print_urls(&settings, &app)?;
-        qr::beside_urls(&settings, app.key(), options.qr, on_terminal)?;
+        qr::beside_urls(&settings, app.key(), options.qr, on_terminal, language)?;
+        if options.qr || on_terminal {
+            qr::warn_of_nearby(&settings, language);
+        }
     } else {
         info!("the URLs of the devices are shown by: calferry url");
     }
@@ -58,7 +63,8 @@ pub(super) async fn run(mut app: App, origin: &Origin, given: &Given, signals: S
         info!(listen, "serving on {listen}");
     }
     if let Some(admin) = app.admin_listening() {
-        info!(listen = %admin, "metrics and status on {admin}");
+        // Whole, so that terminals make a link of it.
+        info!(listen = %admin, "status page: http://{admin}/");
     }
     let Signals { mut terminate, mut interrupt, mut hang_up } = signals;
     let mut look = tokio::time::interval(LOOK_EVERY);

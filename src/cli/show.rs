@@ -13,10 +13,12 @@ use serde::Serialize;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 
-use super::Place;
+use super::spoken::{Say, words};
+use super::{Place, counted, qr};
 use crate::app::{load_key, prepare_state_dir, stored_name};
+use crate::doctor::Language;
 use crate::http::Listen;
-use crate::settings::Server;
+use crate::settings::{Feed, Server, Settings};
 use crate::store::{Access, Store};
 
 /// A URL as `--json` has it.
@@ -28,8 +30,25 @@ struct Subscription<'a> {
 }
 
 /// Prints the URLs of the devices of `feed`, or of all feeds.
-pub(super) fn urls(place: &Place, feed: Option<&str>, device: Option<&str>, json: bool) -> anyhow::Result<ExitCode> {
-    let settings = place.settings()?;
+pub(super) fn urls(
+    place: &Place,
+    feed: Option<&str>,
+    device: Option<&str>,
+    json: bool,
+    language: Language,
+) -> anyhow::Result<ExitCode> {
+    let settings = place.settings_in(language)?;
+    match feed {
+        Some(feed) => {
+            let feed = qr::find_feed(&settings, feed, language)?;
+            device.map(|device| qr::find_device(feed, Some(device), language)).transpose()?;
+        }
+        None => {
+            if let Some(device) = device {
+                some_feed_has(&settings, device, language)?;
+            }
+        }
+    }
     prepare_state_dir(&settings.state_dir)?;
     let key = load_key(&settings.state_dir)?;
     let mut list = Vec::new();
@@ -38,10 +57,6 @@ pub(super) fn urls(place: &Place, feed: Option<&str>, device: Option<&str>, json
             let url = settings.subscription(&key, shown, owner);
             list.push(Subscription { feed: &shown.id, device: &owner.name, url });
         }
-    }
-    if list.is_empty() {
-        let known: Vec<_> = settings.feeds.iter().map(|feed| &*feed.id).collect();
-        bail!("no such feed or device; the feeds are: {}", known.join(", "));
     }
     let mut out = std::io::stdout().lock();
     if json {
@@ -59,6 +74,17 @@ pub(super) fn urls(place: &Place, feed: Option<&str>, device: Option<&str>, json
     Ok(ExitCode::SUCCESS)
 }
 
+fn some_feed_has(settings: &Settings, named: &str, language: Language) -> anyhow::Result<()> {
+    let has = |feed: &Feed| feed.devices.iter().any(|device| device.name == named);
+    if settings.feeds.iter().any(has) {
+        return Ok(());
+    }
+    let known: Vec<_> =
+        settings.feeds.iter().map(|feed| format!("{} ({})", feed.id, qr::named_devices(feed))).collect();
+    let details = [("name", &*format!("{named:?}")), ("known", &known.join(", "))];
+    bail!(words(Say::NoDeviceAnywhere, language, &details))
+}
+
 /// Takes over what is kept aside of `source`. A running server sees it within seconds.
 pub(super) fn accept(place: &Place, source: &str) -> anyhow::Result<ExitCode> {
     let settings = place.settings()?;
@@ -74,8 +100,8 @@ pub(super) fn accept(place: &Place, source: &str) -> anyhow::Result<ExitCode> {
     ensure!(store.release(&upstream)?, "nothing is kept aside of source {source:?} any more");
     writeln!(
         std::io::stdout(),
-        "source {source}: the copy of {} events, first seen {}, is served from now on",
-        kept.snapshot.entries,
+        "source {source}: the copy of {}, first seen {}, is served from now on",
+        counted(kept.snapshot.entries, "event"),
         kept.since
     )?;
     Ok(ExitCode::SUCCESS)

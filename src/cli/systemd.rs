@@ -8,6 +8,7 @@ use sd_notify::NotifyState;
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 use tracing::warn;
 
+use super::counted;
 use crate::app::App;
 
 /// Tells systemd, if it asked to be told.
@@ -21,7 +22,8 @@ pub(super) fn tell(states: &[NotifyState<'_>]) {
 pub(super) fn ready(app: &App) {
     let directory = app.front().directory();
     let (devices, sources) = (directory.catalog.devices(), directory.sources.len());
-    tell(&[NotifyState::Ready, NotifyState::Status(&format!("Serving {devices} devices from {sources} sources"))]);
+    let status = format!("Serving {} from {}", counted(devices, "device"), counted(sources, "source"));
+    tell(&[NotifyState::Ready, NotifyState::Status(&status)]);
 }
 
 /// What says that a reload has begun. It holds the moment on the monotonic clock, as `Type=notify-reload` wants it.

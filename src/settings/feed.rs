@@ -13,10 +13,12 @@ use super::{Device, Feed, Problem};
 use crate::clock::Timestamp;
 use crate::feed::{Colour, Presentation, Recipe, Token, ZoneNames};
 
+/// What is said of settings in which there is nothing at all.
+pub const NOTHING_TO_SERVE: &str = "there is nothing to serve: give an address (calferry serve URL) or a settings file with a [source.…] and a [feed.…]";
+
 pub(super) fn feeds(sections: Vec<(String, Section)>, sources: &Sources, context: &mut Context<'_>) -> Vec<Feed> {
     if sections.is_empty() && context.found.borrow().is_empty() {
-        let message = "there is nothing to serve: give an address (calferry serve URL) or a settings file with a [source.…] and a [feed.…]";
-        context.found.borrow_mut().push(Problem { path: String::new(), message: message.into() });
+        context.found.borrow_mut().push(Problem { path: String::new(), message: NOTHING_TO_SERVE.into() });
     }
     let feeds =
         sections.into_iter().filter_map(|(id, section)| feed(&id, section, sources, context)).collect::<Vec<_>>();

@@ -17,10 +17,12 @@ pub enum Origin {
 }
 
 impl Origin {
+    /// Where a file is looked for if none is named.
+    pub const USUAL: [&str; 2] = ["calferry.toml", "/etc/calferry/calferry.toml"];
+
     /// The file named on the command line, or the first of the usual ones that is there.
     pub fn find(named: Option<PathBuf>) -> Self {
-        let usual = ["calferry.toml", "/etc/calferry/calferry.toml"].map(PathBuf::from);
-        let found = named.or_else(|| usual.into_iter().find(|path| path.exists()));
+        let found = named.or_else(|| Self::USUAL.map(PathBuf::from).into_iter().find(|path| path.exists()));
         found.map_or(Self::Nothing, Self::File)
     }
 

@@ -154,7 +154,7 @@ def test_what_is_installed_belongs_to_whom_it_should(system):
 def test_the_url_that_the_services_user_is_told_is_the_one_that_is_served(system, path):
     assert "BEGIN:VEVENT" in eventually("a copy", lambda: system.does(f"curl -sS --fail http://127.0.0.1:443{path}").stdout)
     assert "BEGIN:VEVENT" in system.must(f"curl -sS --fail --unix-socket /run/calferry/calferry.sock http://a{path}")
-    assert "Serving 2 devices from 1 sources" in system.service("StatusText")
+    assert "Serving 2 devices from 1 source" in system.service("StatusText")
 
 
 def test_the_service_can_do_nothing_that_it_need_not(system):

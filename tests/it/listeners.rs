@@ -138,7 +138,7 @@ async fn systemd_is_told_that_it_is_ready_alive_reloading_and_stopping() {
         });
         heard.await.unwrap_or_else(|_| panic!("{word} was not told"))
     };
-    assert!(hear("READY=1").await.contains("STATUS=Serving 1 devices from 1 sources"));
+    assert!(hear("READY=1").await.contains("STATUS=Serving 1 device from 1 source"));
     hear("WATCHDOG=1").await;
     signal(&child, "HUP").await;
     assert!(hear("RELOADING=1").await.contains("MONOTONIC_USEC="));

@@ -58,9 +58,10 @@ async fn no_log_line_metric_header_or_error_holds_a_token_or_a_source_address() 
     let (mut public, mut admin) = (None, None);
     while public.is_none() || admin.is_none() {
         let line = lines.next_line().await.unwrap().expect("the program runs");
-        if let Some(at) = line.split(" on ").nth(1) {
-            let address = at.split_whitespace().next().unwrap().parse().unwrap();
-            if line.contains("metrics") { admin = Some(address) } else { public = Some(address) }
+        for (words, found) in [("serving on ", &mut public), ("status page: http://", &mut admin)] {
+            if let Some((_, at)) = line.split_once(words) {
+                *found = Some(at.split(['/', ' ']).next().unwrap().parse().unwrap());
+            }
         }
         log.push_str(&line);
     }

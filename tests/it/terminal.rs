@@ -2,6 +2,7 @@
 
 mod device;
 mod init;
+mod languages;
 mod listings;
 mod qr;
 
@@ -63,11 +64,24 @@ impl Desk {
 
     /// On a terminal. What is written to its input is typed.
     fn on_terminal(&self, arguments: &[&str]) -> Child {
+        self.on_terminal_of(100, arguments)
+    }
+
+    /// On one that has no room for a QR code.
+    fn on_narrow_terminal(&self, arguments: &[&str]) -> Child {
+        self.on_terminal_of(30, arguments)
+    }
+
+    fn on_terminal_of(&self, columns: u16, arguments: &[&str]) -> Child {
         let words = [env!("CARGO_BIN_EXE_calferry")].into_iter().chain(arguments.iter().copied());
         let quoted: Vec<_> = words.map(|word| format!("'{word}'")).collect();
-        let line = format!("stty cols 100 rows 60; exec {}", quoted.join(" "));
+        self.script(&format!("stty cols {columns} rows 60; exec {}", quoted.join(" ")))
+    }
+
+    /// A line for the shell, on a terminal.
+    fn script(&self, line: &str) -> Child {
         let mut command = self.command("script");
-        command.args(["-qec", &line, "/dev/null"]).env("TERM", "xterm").env("SHELL", "/bin/sh");
+        command.args(["-qec", line, "/dev/null"]).env("TERM", "xterm").env("SHELL", "/bin/sh");
         command.stdin(Stdio::piped()).spawn().unwrap()
     }
 }

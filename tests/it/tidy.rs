@@ -157,7 +157,14 @@ fn nothing_is_left_undone_or_unguarded() {
 #[test]
 fn the_example_in_the_readmes_is_one_text_and_loads() {
     let [english, chinese] = READMES.map(example);
-    assert_eq!(english, chinese, "the example is not the same in both");
+    // Comments are in the language of their page, and in both at the same places.
+    let settings_of = |text: &str| text.lines().map(|line| uncommented(line).to_owned()).collect::<Vec<_>>();
+    assert_eq!(settings_of(&english), settings_of(&chinese), "the example is not the same in both");
+    for (english, chinese) in english.lines().zip(chinese.lines()) {
+        let [said, told] = [english, chinese].map(|line| &line[uncommented(line).len()..]);
+        assert_eq!(said.is_empty(), told.is_empty(), "a comment is in one of them only: {english}");
+        assert!(said.is_empty() || said != told, "the comment is not translated: {told}");
+    }
     let settings = load(&english).unwrap_or_else(|problems| panic!("{problems}"));
     assert_eq!(settings.warnings, []);
     assert!(!settings.sources.is_empty() && !settings.feeds.is_empty());
@@ -349,6 +356,13 @@ fn example(readme: &str) -> String {
     let blocks: Vec<_> = text.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
     assert_eq!(blocks.len(), 1, "{readme} has one whole example, so that it can be tried");
     blocks[0].to_owned()
+}
+
+/// A line of settings without the comment behind it. A setting that is switched off is one all the same.
+fn uncommented(line: &str) -> &str {
+    let from = usize::from(line.starts_with('#'));
+    // No comment mark stands in a string of the example.
+    line[from..].find('#').map_or(line, |at| line[..from + at].trim_end())
 }
 
 /// Loads `toml` among the files and variables that the example speaks of.

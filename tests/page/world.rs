@@ -161,11 +161,11 @@ fn settings(folder: &Path, port: u16) -> String {
 async fn listening(program: &mut Child) -> [SocketAddr; 2] {
     let mut log = BufReader::new(program.stderr.take().unwrap()).lines();
     let mut found = Vec::new();
-    for words in ["serving on ", "metrics and status on "] {
+    for words in ["serving on ", "status page: http://"] {
         let address = loop {
             let line = log.next_line().await.unwrap().expect("the program starts");
             if let Some((_, rest)) = line.split_once(words) {
-                break rest.split_whitespace().next().unwrap().parse().unwrap();
+                break rest.split(['/', ' ']).next().unwrap().parse().unwrap();
             }
         };
         found.push(address);

@@ -42,8 +42,8 @@ impl Draft {
     pub(super) fn settings(&self) -> anyhow::Result<Result<Settings, Problems>> {
         let folder = tempfile::tempdir()?;
         let path = folder.path().join("calferry.toml");
-        private::write(&self.secret_file(&path), self.secret().as_bytes(), false)?;
-        private::write(&path, self.text(Language::English).as_bytes(), false)?;
+        private::write(&self.secret_file(&path), self.secret().as_bytes(), false, Language::English)?;
+        private::write(&path, self.text(Language::English).as_bytes(), false, Language::English)?;
         Ok(Settings::load(&Origin::File(path), &Given::default(), &environment()))
     }
 
@@ -55,8 +55,8 @@ impl Draft {
                 bail!(words(Say::Exists, language, &[("path", &path.display().to_string())]));
             }
         }
-        private::write(&secret, self.secret().as_bytes(), false)?;
-        private::write(settings, self.text(language).as_bytes(), false).inspect_err(|_| {
+        private::write(&secret, self.secret().as_bytes(), false, language)?;
+        private::write(settings, self.text(language).as_bytes(), false, language).inspect_err(|_| {
             // It is of no use alone, and would be in the way of the next try. If it cannot go, the next try says so.
             let _ = std::fs::remove_file(&secret);
         })

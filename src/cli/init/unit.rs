@@ -80,6 +80,11 @@ pub(super) fn line(step: &[String]) -> String {
     quoted.collect::<Vec<_>>().join(" ")
 }
 
+/// Whether systemd runs this machine: as its own `sd_booted` looks.
+pub(super) fn is_booted() -> bool {
+    Path::new("/run/systemd/system").is_dir()
+}
+
 /// Whether this process is root's.
 pub(super) fn is_root() -> bool {
     std::fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0)

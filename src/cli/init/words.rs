@@ -1,29 +1,8 @@
 //! What `calferry init` says and asks, in both languages side by side. What stands in braces is filled in.
 
+use super::super::texts::texts;
 use crate::doctor::Language;
 use crate::source::Mistake;
-
-macro_rules! texts {
-    ($($name:ident: $english:literal, $chinese:literal;)*) => {
-        /// Something to say.
-        #[derive(Debug, Clone, Copy)]
-        pub(super) enum Say {
-            $($name,)*
-        }
-
-        impl Say {
-            /// All of them.
-            #[cfg(test)]
-            const ALL: &'static [Self] = &[$(Self::$name),*];
-
-            fn pair(self) -> (&'static str, &'static str) {
-                match self {
-                    $(Self::$name => ($english, $chinese),)*
-                }
-            }
-        }
-    };
-}
 
 texts! {
     Address: "Paste the calendar's secret address. In Google Calendar, on a computer: Settings, your calendar, Integrate calendar, \"Secret address in iCal format\".",
@@ -56,6 +35,8 @@ texts! {
     NextCheck: "look at the settings again after a change", "修改设置后检查一遍";
     NextDoctor: "once phones should reach it, look at the way to it", "要让手机访问时，检查通路";
     NextUnit: "To let systemd run it, run these as root:", "要交给 systemd 运行，请以 root 执行以下命令：";
+    LetSystemd: "Let systemd run it from now on?", "从现在起交给 systemd 运行吗？";
+    InstallUnit: "Run as root with --install-unit, calferry init does all this by itself.", "以 root 执行 calferry init 并加上 --install-unit，这些会自动完成。";
     NotRoot: "--install-unit needs root, and nothing was written; without it, the commands are only shown", "--install-unit 需要 root，什么也没有写；不加它则只显示命令";
     StepFailed: "the settings are written, but this command failed; put it right and run it and those after it: {command}", "设置已写好，但这条命令失败了；请排除原因，再执行它和后面的命令：{command}";
     Installed: "systemd runs it from now on. The devices' URLs: {command}", "从现在起由 systemd 运行。查看各设备的网址：{command}";
@@ -67,13 +48,6 @@ texts! {
         "日历的来源。这个文件里是私密地址，它等于密码。\nrefresh = \"15m\" 表示多久抓取一次。";
     FileFeed: "What phones subscribe to. Each device has a URL of its own: calferry url, calferry qr.\nOthers come and go with calferry device add, revoke and rotate.",
         "手机订阅的内容。每台设备有自己的网址：calferry url、calferry qr。\n增减设备：calferry device add、revoke、rotate。";
-}
-
-/// `say` in `language`, with `details` in the place of their names.
-pub(super) fn words(say: Say, language: Language, details: &[(&str, &str)]) -> String {
-    let (english, chinese) = say.pair();
-    let text = if language == Language::Chinese { chinese } else { english };
-    details.iter().fold(text.to_owned(), |text, (name, detail)| text.replace(&format!("{{{name}}}"), detail))
 }
 
 /// What was pasted in the place of an address.
@@ -100,29 +74,8 @@ pub(super) fn mistake(mistake: Mistake, language: Language) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
+    use super::super::super::texts::has_han;
     use super::*;
-
-    fn has_han(text: &str) -> bool {
-        text.chars().any(|char| ('\u{4e00}'..='\u{9fff}').contains(&char))
-    }
-
-    #[test]
-    fn both_languages_say_everything_and_fill_in_the_same() {
-        let marks = |text: &'static str| -> BTreeSet<_> {
-            text.split('{').skip(1).filter_map(|rest| rest.split('}').next()).collect()
-        };
-        let mut said = BTreeSet::new();
-        for say in Say::ALL {
-            let (english, chinese) = say.pair();
-            assert!(!english.is_empty() && english.is_ascii(), "{say:?}");
-            assert!(has_han(chinese), "{say:?}");
-            assert_eq!(marks(english), marks(chinese), "{say:?}");
-            assert_eq!(english.lines().count(), chinese.lines().count(), "{say:?}");
-            assert!(said.insert(english) && said.insert(chinese), "{say:?}");
-        }
-    }
 
     #[test]
     fn every_wrong_address_is_explained_in_both() {

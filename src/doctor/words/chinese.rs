@@ -217,12 +217,13 @@ fn plain(error: &FetchError) -> (&'static str, &'static str) {
     const AGAIN: &str = "不必处理，会再试。";
     const BUSY: &str =
         "不必处理，手机仍得到最近的完好副本；持续几天的话，降低抓取频率（refresh），或换个出口地址（egress）。";
-    const SECRET: &str = "请重新复制私密地址（iCal 格式）。";
     const BROWSER: &str = "在浏览器里打开，复制最后到达的地址。";
     use FetchError as E;
     match error {
         E::Dns(_) => ("主机名无法解析", "检查主机名，以及本机能否解析域名。"),
-        E::PrivateAddress => ("地址通向内网", "如果日历在你自己的网络里：给这个来源设 allow_private = true。"),
+        E::PrivateAddress => {
+            ("地址通向内网", "如果日历在你自己的网络里：给这个来源设 allow_private = true（--allow-private）。")
+        }
         E::ForbiddenPort(_) => ("地址用了不允许的端口", "如果确实要用：写进这个来源的 ports。"),
         E::ProxyUnreachable(_) => {
             ("连不上代理，或者它不是这种代理", "检查代理是否在运行，以及 egress 里的种类、主机和端口。")
@@ -237,17 +238,21 @@ fn plain(error: &FetchError) -> (&'static str, &'static str) {
         E::Redirects(_) => ("跳转太多，或者绕圈", BROWSER),
         E::Downgrade => ("从 https 跳转到 http", "请对方给出 https 地址。"),
         E::BadRedirect => ("跳转没有去处", BROWSER),
-        E::SignIn => ("跳转到登录页", SECRET),
+        E::SignIn => ("跳转到登录页", "这个地址没有把日历共享出来。请在 Google 日历里复制“iCal 格式的私密地址”。"),
         E::Throttled { .. } => ("主机说请求太多", BUSY),
         E::Captcha => ("主机要求证明是真人", BUSY),
         E::Denied(_) => ("主机拒绝访问", "地址需要密码，或没有共享；请重新复制。"),
-        E::NotFound(_) => ("主机不认识这个地址", SECRET),
+        E::NotFound(_) => {
+            ("主机不认识这个地址", "私密地址被重置了，或者日历没有公开。请重新复制“iCal 格式的私密地址”。")
+        }
         E::Refused(_) => ("主机拒绝请求", "在浏览器里检查地址。"),
         E::Server { .. } => ("主机出了故障", AGAIN),
         E::Unexpected(_) => ("此处不该出现的状态码", "在浏览器里检查地址。"),
         E::Empty => ("响应是空的", AGAIN),
         E::Partial => ("只有一部分（206）", AGAIN),
-        E::WebPage => ("响应是网页，不是日历", "这是网页的地址；请用 iCal 地址。"),
+        E::WebPage => {
+            ("响应是网页，不是日历", "这是网页的地址。请用日历的 iCal 地址：Google 日历的是“iCal 格式的私密地址”。")
+        }
         E::TooLarge(_) => ("响应超过 max_size", "日历确实这么大的话，调高 fetch.max_size。"),
         E::UnknownCoding => ("用了没有请求过的压缩方式", AGAIN),
         E::BadCoding => ("压缩数据损坏", AGAIN),
@@ -256,7 +261,10 @@ fn plain(error: &FetchError) -> (&'static str, &'static str) {
         E::Malformed(Malformed::Unbalanced { .. }) => ("日历的 BEGIN 和 END 不配对", AGAIN),
         E::Malformed(Malformed::WrongCharset) => ("日历不是 UTF-8", AGAIN),
         E::Malformed(Malformed::TooMuch { .. }) => ("日历超过上限", "日历确实如此的话，调高 [fetch] 里的上限。"),
-        E::Collapsed { .. } => ("大部分日程一下子没了", "不必处理，或执行 calferry accept SOURCE。"),
+        E::Collapsed { .. } => (
+            "大部分日程一下子没了",
+            "一小时以上、连续三次抓取结果一致时就会采用；要立即采用，请执行 calferry accept SOURCE。",
+        ),
         E::Storage(_) => ("副本写不进磁盘", "检查状态目录的空间和权限。"),
     }
 }

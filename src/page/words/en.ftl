@@ -242,7 +242,10 @@ day-words = { $span }, a bar for each quarter of an hour, the higher the slower:
 day-words-unanswered = { $span }, a bar for each quarter of an hour: { $well } well, { $aside } kept aside, { $failed } failed.
 feed-of = From { $sources }
 feed-left-out = Left out until there is a copy: { $sources }
-feed-events = { $events } events in the sources: { $kept } kept, { $hidden } hidden, { $outside } outside the window, { $doubles } doubles.
+feed-events = { $events ->
+    [one] { $events } event
+   *[other] { $events } events
+} in the sources: { $kept } kept, { $hidden } hidden, { $outside } outside the window, { $doubles } doubles.
 feed-no-edition = Nobody has fetched it yet.
 feed-rules = { $count ->
     [one] One rule

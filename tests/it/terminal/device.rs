@@ -113,11 +113,36 @@ async fn rotating_gives_a_new_url_and_time_for_the_old_one() {
     let text = desk.read("calferry.toml");
     assert!(text.contains("\n[feed.me.device.iphone]\nrotation = 1\ngrace_until = \"2"), "{text}");
 
-    let done = desk.run(&["device", "rotate", "me", "iphone"]).await;
-    assert!(done.said.ends_with("; the old URL answers 410\n"), "{}", done.said);
+    let done = desk.run(&["device", "rotate", "me", "iphone", "--force"]).await;
+    assert!(done.said.ends_with("; the old URL answers 410; the one before it answers 410\n"), "{}", done.said);
     assert!(desk.read("calferry.toml").ends_with("\n[feed.me.device.iphone]\nrotation = 2\n"));
+    let done = desk.run(&["device", "rotate", "me", "iphone"]).await;
+    assert!(done.said.ends_with("; the old URL answers 410\n"), "nothing is promised by now: {}", done.said);
     let refused = desk.run(&["device", "rotate", "me", "iphone", "--grace", "400d"]).await;
     assert_eq!(refused.code, 2);
+}
+
+#[tokio::test]
+async fn a_promise_to_an_old_url_is_not_broken_by_the_next_rotation() {
+    let desk = Desk::new("devices = [\"iphone\"]\n");
+    let first = desk.run(&["device", "rotate", "me", "iphone", "--grace", "7d"]).await;
+    let promised = first.said.split("works until ").nth(1).unwrap().split(' ').next().unwrap().to_owned();
+    let before = desk.read("calferry.toml");
+    for again in [&["--grace", "7d"][..], &[]] {
+        let refused = desk.run(&[&["device", "rotate", "me", "iphone"], again].concat()).await;
+        assert_eq!((refused.code, refused.out.as_str()), (1, ""));
+        for word in [&*promised, "answer 410 at once", "--force"] {
+            assert!(refused.said.contains(word), "{word}: {}", refused.said);
+        }
+        assert_eq!(desk.read("calferry.toml"), before);
+    }
+    let forced = desk.run(&["device", "rotate", "me", "iphone", "--grace", "7d", "--force"]).await;
+    assert!(forced.code == 0 && forced.said.ends_with("; the one before it answers 410\n"), "{}", forced.said);
+    assert!(desk.read("calferry.toml").contains("rotation = 2\n"));
+
+    let over = before.replace(&promised, "2020-01-01T00:00:00Z");
+    std::fs::write(desk.path("calferry.toml"), over).unwrap();
+    assert_eq!(desk.run(&["device", "rotate", "me", "iphone"]).await.code, 0, "that promise is kept by now");
 }
 
 #[tokio::test]

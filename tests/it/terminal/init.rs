@@ -117,6 +117,18 @@ async fn an_address_that_gives_no_calendar_is_explained_and_nothing_is_written()
         let refused = init(&desk, &[&upstream.url(path), "--allow-private", "--yes", "--lang", language], &[]).await;
         assert!(refused.code == 1 && refused.said.contains(says), "{}", refused.said);
     }
+    // What is said in one language is said in the other.
+    for (path, option, language, says) in [
+        ("/gone.ics", "--allow-private", "en", &["was reset", "not public", "\"Secret address in iCal format\""][..]),
+        ("/gone.ics", "--allow-private", "zh", &["被重置", "没有公开", "“iCal 格式的私密地址”"]),
+        ("/page", "--allow-private", "en", &["web page's address", "for Google", "\"Secret address in iCal format\""]),
+        ("/page", "--allow-private", "zh", &["网页的地址", "Google 日历", "“iCal 格式的私密地址”"]),
+        ("/gone.ics", "--yes", "en", &["allow_private = true", "(--allow-private)"]),
+        ("/gone.ics", "--yes", "zh", &["allow_private = true", "（--allow-private）"]),
+    ] {
+        let refused = init(&desk, &[&upstream.url(path), option, "--lang", language], &["no"]).await;
+        assert!(refused.code == 1 && says.iter().all(|word| refused.said.contains(word)), "{}", refused.said);
+    }
     // Kept against better knowledge, and by nobody's leave.
     let answers = [&upstream.url("/gone.ics"), "no", &upstream.url("/gone.ics"), "y", "", "", ""];
     let ended = init(&desk, &["--allow-private"], &answers[..2]).await;
@@ -156,7 +168,8 @@ async fn at_a_terminal_the_address_shows_where_it_is_typed_and_nowhere_else() {
     let upstream = upstream().await;
     let desk = Desk::empty();
     let mut child = desk.on_terminal(&["init", "--allow-private", "--lang", "zh"]);
-    let typed = format!("{}\n工作\n\n\n", upstream.url(SECRET));
+    // The last line is for systemd's question, where that is asked.
+    let typed = format!("{}\n工作\n\n\n\n", upstream.url(SECRET));
     child.stdin.as_mut().unwrap().write_all(typed.as_bytes()).await.unwrap();
     let shown = done(child.wait_with_output().await.unwrap());
     assert_eq!(shown.code, 0, "{}", shown.out);
@@ -174,17 +187,50 @@ async fn systemd_gets_a_unit_that_starts_what_was_made() {
     let made = desk.run(&["init", url, "--offline", "--yes", "--lang", "en"]).await;
     assert!(made.out.contains("  systemctl enable --now calferry\n"), "{}", made.out);
     assert!(made.out.contains("-m 600 calferry.toml /etc/calferry/calferry.toml\n"), "{}", made.out);
+    assert!(made.out.ends_with("with --install-unit, calferry init does all this by itself.\n"), "{}", made.out);
 }
 
-#[tokio::test]
-async fn the_unit_is_installed_for_root_only_and_step_by_step() {
-    let desk = Desk::empty();
+/// Commands that write down how they were called, in the place of those that change the system.
+fn pretended(desk: &Desk) {
     std::fs::create_dir(desk.path("bin")).unwrap();
     for (name, code) in [("useradd", 9), ("install", 0), ("systemctl", 0), ("chown", 0)] {
         let script = format!("#!/bin/sh\necho \"{name} $*\" >> log\nexit {code}\n");
         std::fs::write(desk.path("bin").join(name), script).unwrap();
         std::fs::set_permissions(desk.path("bin").join(name), std::fs::Permissions::from_mode(0o755)).unwrap();
     }
+}
+
+#[tokio::test]
+async fn root_is_asked_whether_systemd_is_to_run_it() {
+    let desk = Desk::empty();
+    pretended(&desk);
+    let url = "https://calendars.invalid/0123456789abcdef.ics";
+    for (answer, settings) in [("y", "yes.toml"), ("", "no.toml")] {
+        let _ = std::fs::remove_file(desk.path("calendar.url"));
+        let line = format!(
+            "unshare --user --map-root-user --mount sh -c 'mount -t tmpfs tmpfs /run && mkdir -p /run/systemd/system && \
+             PATH={}:$PATH exec {} init {url} --offline --lang en --config {settings}' || echo nothing to pretend with",
+            desk.path("bin").display(),
+            env!("CARGO_BIN_EXE_calferry"),
+        );
+        let mut child = desk.script(&line);
+        child.stdin.as_mut().unwrap().write_all(format!("\n\n\n{answer}\n").as_bytes()).await.unwrap();
+        let shown = done(child.wait_with_output().await.unwrap()).out;
+        if shown.contains("nothing to pretend with") && !desk.path(settings).exists() {
+            // Without a root of one's own nobody is asked, and this says nothing of it.
+            return;
+        }
+        assert!(shown.contains("Let systemd run it from now on? [no]"), "{shown}");
+        assert_eq!(shown.contains("systemd runs it from now on"), answer == "y", "{shown}");
+        assert_eq!(shown.contains("To let systemd run it"), answer.is_empty(), "{shown}");
+    }
+    assert_eq!(desk.read("log").matches("systemctl enable --now calferry").count(), 1);
+}
+
+#[tokio::test]
+async fn the_unit_is_installed_for_root_only_and_step_by_step() {
+    let desk = Desk::empty();
+    pretended(&desk);
     let mut command = desk.command(env!("CARGO_BIN_EXE_calferry"));
     // Nothing but these can be found and run.
     command.env("PATH", desk.path("bin"));

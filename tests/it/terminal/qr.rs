@@ -1,6 +1,6 @@
 //! QR codes, read by a reader that is not ours.
 
-use super::{Desk, interrupt, mode, shown_until};
+use super::{Desk, done, interrupt, mode, shown_until};
 
 /// What the one code among dark and light modules or pixels says.
 fn read(width: usize, dark: &[bool]) -> String {
@@ -71,6 +71,11 @@ async fn the_code_on_the_terminal_and_in_pictures_is_the_devices_url() {
         assert_eq!(mode(&desk.path(name)), 0o600);
     }
     assert_eq!(from_svg(&desk.read("code.svg")), url);
+    let piped = desk.run(&["qr", "me", "--device", "xiaomi", "--svg", "-"]).await;
+    assert_eq!((from_svg(&piped.out), piped.said.as_str(), desk.path("-").exists()), (url.clone(), "", false));
+    let mut command = desk.command(env!("CARGO_BIN_EXE_calferry"));
+    let piped = command.args(["qr", "me", "--device", "xiaomi", "--png", "-"]).output().await.unwrap();
+    assert_eq!(from_png(&piped.stdout), url);
     assert_eq!(from_png(&std::fs::read(desk.path("code.png")).unwrap()), url);
 }
 
@@ -94,6 +99,13 @@ async fn a_picture_takes_no_other_files_place_unless_it_is_told_to() {
             .count(),
         0
     );
+}
+
+#[tokio::test]
+async fn a_picture_that_cannot_be_written_is_told_of_by_its_own_name() {
+    let desk = Desk::new("devices = [\"iphone\"]");
+    let refused = desk.run(&["qr", "me", "--png", "/nonexistent/x.png"]).await;
+    assert_eq!(refused.said, "calferry: /nonexistent/x.png cannot be written: there is no such folder\n");
 }
 
 #[tokio::test]
@@ -121,16 +133,59 @@ async fn serve_on_a_terminal_shows_the_code_of_a_single_device() {
 }
 
 #[tokio::test]
-async fn serve_shows_the_codes_of_several_devices_only_when_asked() {
+async fn serve_on_a_terminal_shows_the_codes_of_a_single_feed_with_few_devices() {
     let desk = Desk::new("devices = [\"iphone\", \"xiaomi\"]\n[server]\nlisten = \"127.0.0.1:0\"");
-    let mut server = desk.on_terminal(&["serve"]);
-    let shown = shown_until(&mut server, "serving on").await;
-    assert!(shown.contains("device xiaomi") && !shown.contains("\x1b[38;5;16"), "{shown}");
-    interrupt(server).await;
+    for arguments in [&["serve"][..], &["serve", "--qr"]] {
+        let mut server = desk.on_terminal(arguments);
+        let shown = shown_until(&mut server, "serving on").await;
+        let codes: Vec<_> = shown.split("feed me  device ").collect();
+        for (name, code) in ["iphone\r\n", "xiaomi\r\n"].into_iter().zip(&codes[3..]) {
+            let code = code.strip_prefix(name).expect("a line that says whose it is");
+            let url = desk.run(&["url", "me", "--device", name.trim()]).await.out;
+            assert_eq!(from_terminal(code), url.trim());
+        }
+        interrupt(server).await;
+    }
+}
 
-    let mut server = desk.on_terminal(&["serve", "--qr"]);
-    let shown = shown_until(&mut server, "serving on").await;
-    let second = shown.split("feed me  device xiaomi\r\n").nth(1).unwrap();
-    assert_eq!(from_terminal(second), desk.run(&["url", "me", "--device", "xiaomi"]).await.out.trim());
+#[tokio::test]
+async fn serve_on_a_terminal_says_where_the_codes_of_many_devices_are() {
+    let listen = "[server]\nlisten = \"127.0.0.1:0\"\n";
+    let other = "[feed.other]\nsources = [\"work\"]\n";
+    for feed in [format!("devices = \"a, b, c, d\"\n{listen}"), format!("{listen}{other}")] {
+        let desk = Desk::new(&feed);
+        let mut server = desk.on_terminal(&["serve"]);
+        let shown = shown_until(&mut server, "serving on").await;
+        assert!(shown.contains("QR codes: calferry serve --qr, or calferry qr FEED --device DEVICE"), "{shown}");
+        assert!(!shown.contains("\x1b[38;5;16"), "{shown}");
+        interrupt(server).await;
+    }
+}
+
+#[tokio::test]
+async fn the_demonstration_on_a_terminal_shows_a_code() {
+    let desk = Desk::empty();
+    let mut demo = desk.on_terminal(&["demo", "--listen", "127.0.0.1:18481"]);
+    let shown = shown_until(&mut demo, "serving on").await;
+    assert!(from_terminal(&shown).starts_with("http://127.0.0.1:18481/"));
+    assert!(shown.contains("calferry demo --listen ADDRESS:8080"), "what phones need: {shown}");
+    interrupt(demo).await;
+}
+
+#[tokio::test]
+async fn a_terminal_that_is_too_narrow_is_told_so_and_shown_nothing_torn() {
+    let desk = Desk::new("devices = [\"iphone\"]\n[server]\nlisten = \"127.0.0.1:0\"");
+    let shown = done(desk.on_narrow_terminal(&["qr", "me"]).wait_with_output().await.unwrap());
+    assert_eq!(shown.code, 1);
+    let mut server = desk.on_narrow_terminal(&["serve"]);
+    let first = shown_until(&mut server, "serving on").await;
     interrupt(server).await;
+    let added = done(desk.on_narrow_terminal(&["device", "add", "me", "ipad"]).wait_with_output().await.unwrap());
+    for shown in [&shown.out, &first, &added.out] {
+        assert!(shown.contains("which needs 41 columns, and it has 30"), "{shown}");
+        assert!(shown.contains("--png FILE") && shown.contains("--svg FILE"), "{shown}");
+        assert!(!shown.contains("\x1b[38;5;16"), "{shown}");
+    }
+    // Elsewhere than on a terminal nothing is wrapped.
+    assert_eq!(desk.run(&["qr", "me", "--device", "iphone"]).await.code, 0);
 }
