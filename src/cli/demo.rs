@@ -22,6 +22,7 @@ use tokio::task::JoinSet;
 
 use super::language::language;
 use super::spoken::{Say, words};
+use super::watch::Watch;
 use super::{qr, serve};
 use crate::app::App;
 use crate::clock::{Clock, Timestamp};
@@ -54,7 +55,9 @@ pub(super) async fn demo(listen: SocketAddr) -> anyhow::Result<ExitCode> {
             eprintln!("calferry: {}", words(Say::NearbyDemo, language, &[]));
         }
     }
-    let ended = serve::run(app, &Origin::Nothing, &given, signals).await;
+    let nothing = serve::marks(&Origin::Nothing, &[]);
+    let watch = Watch::new(nothing.clone(), nothing);
+    let ended = serve::run(app, watch, &Origin::Nothing, &given, signals).await;
     upstream.abort();
     ended
 }

@@ -2,6 +2,7 @@
 //! also has a failed order of a certificate tried again), SIGTERM and SIGINT stop.
 
 use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use sd_notify::NotifyState;
@@ -20,7 +21,10 @@ pub(super) async fn serve(options: &Serve) -> anyhow::Result<ExitCode> {
     let signals = Signals::heed()?;
     let (origin, given) = (origin(options), given(options)?);
     let language = language(options.lang);
+    let before = marks(&origin, &[]);
     let settings = load(&origin, &given, language)?;
+    // What changes while everything is started is read again.
+    let watch = Watch::new(before, marks(&origin, &settings.files));
     for warning in &settings.warnings {
         warn!("{warning}");
     }
@@ -36,7 +40,7 @@ pub(super) async fn serve(options: &Serve) -> anyhow::Result<ExitCode> {
     } else {
         info!("the URLs of the devices are shown by: calferry url");
     }
-    run(app, &origin, &given, signals).await
+    run(app, watch, &origin, &given, signals).await
 }
 
 /// What the program is told by signals.
@@ -57,8 +61,14 @@ impl Signals {
     }
 }
 
-/// Runs `app` until a signal says stop, reloading its settings from `origin`.
-pub(super) async fn run(mut app: App, origin: &Origin, given: &Given, signals: Signals) -> anyhow::Result<ExitCode> {
+/// Runs `app` until a signal says stop, reloading its settings from `origin` when `watch` sees that they were changed.
+pub(super) async fn run(
+    mut app: App,
+    mut watch: Watch,
+    origin: &Origin,
+    given: &Given,
+    signals: Signals,
+) -> anyhow::Result<ExitCode> {
     for listen in app.places() {
         info!(listen, "serving on {listen}");
     }
@@ -68,7 +78,6 @@ pub(super) async fn run(mut app: App, origin: &Origin, given: &Given, signals: S
     }
     let Signals { mut terminate, mut interrupt, mut hang_up } = signals;
     let mut look = tokio::time::interval(LOOK_EVERY);
-    let mut watch = Watch::new(marks(origin, app.settings()));
     let mut watchdog = systemd::Watchdog::new();
     systemd::ready(&app);
     loop {
@@ -86,13 +95,13 @@ pub(super) async fn run(mut app: App, origin: &Origin, given: &Given, signals: S
             // Whoever sends a signal may have mended what an order failed for.
             app.order_again();
         }
-        let now = marks(origin, app.settings());
+        let now = marks(origin, &app.settings().files);
         if watch.is_due(&now) || asked {
             systemd::tell(&systemd::reloading());
             watchdog.beside(reload(&mut app, origin, given)).await;
             systemd::ready(&app);
             // Other files may be named now.
-            watch.was_read(now, marks(origin, app.settings()));
+            watch = Watch::new(now, marks(origin, &app.settings().files));
         }
     }
     systemd::tell(&[NotifyState::Stopping]);
@@ -123,13 +132,13 @@ async fn reload(app: &mut App, origin: &Origin, given: &Given) {
     }
 }
 
-/// The marks of the settings' file, and of all that it names.
-fn marks(origin: &Origin, settings: &Settings) -> Marks {
+/// The marks of the settings' file, and of the `files` that it names.
+pub(super) fn marks(origin: &Origin, files: &[PathBuf]) -> Marks {
     let main = match origin {
         Origin::File(path) => Some(path),
         Origin::Nothing => None,
     };
-    Marks::of(settings.files.iter().chain(main).map(AsRef::as_ref))
+    Marks::of(files.iter().chain(main).map(AsRef::as_ref))
 }
 
 /// One line for each device: `feed NAME  device NAME  URL`.

@@ -33,9 +33,13 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    /// Of files that are read and whose marks are `read`.
-    pub(super) fn new(read: Marks) -> Self {
-        Self { seen: read.clone(), read }
+    /// Of files that were read. `before` are their marks from just before that, `after` those of all that turned out to be
+    /// named: what was changed between the two is read again.
+    pub(super) fn new(before: Marks, mut after: Marks) -> Self {
+        for (path, mark) in before.0 {
+            after.0.entry(path).and_modify(|after| *after = mark);
+        }
+        Self { seen: after.clone(), read: after }
     }
 
     /// Whether files that are `now` like this are to be read: they were changed, and stood still from one look to the
@@ -45,15 +49,6 @@ impl Watch {
         let still = *now == self.seen;
         self.seen.clone_from(now);
         still && *now != self.read
-    }
-
-    /// The files were read. `before` are their marks from just before that, `after` those of the files that the settings
-    /// name now: what was changed between the two is read again.
-    pub(super) fn was_read(&mut self, before: Marks, mut after: Marks) {
-        for (path, mark) in before.0 {
-            after.0.entry(path).and_modify(|after| *after = mark);
-        }
-        *self = Self::new(after);
     }
 }
 
@@ -67,29 +62,28 @@ mod tests {
 
     #[test]
     fn a_file_that_is_still_being_written_is_not_read() {
-        let mut watch = Watch::new(marks(&[("a", 100)]));
+        let mut watch = Watch::new(marks(&[("a", 100)]), marks(&[("a", 100)]));
         assert!(!watch.is_due(&marks(&[("a", 100)])), "nothing was changed");
         assert!(!watch.is_due(&marks(&[("a", 0)])), "emptied, to be filled");
         assert!(!watch.is_due(&marks(&[("a", 60)])), "half of it");
         assert!(!watch.is_due(&marks(&[("a", 120)])), "all of it, as far as can be told");
         assert!(watch.is_due(&marks(&[("a", 120)])));
-        watch.was_read(marks(&[("a", 120)]), marks(&[("a", 120)]));
+        watch = Watch::new(marks(&[("a", 120)]), marks(&[("a", 120)]));
         assert!(!watch.is_due(&marks(&[("a", 120)])), "once is enough");
     }
 
     #[test]
     fn what_is_changed_while_it_is_read_is_read_again() {
-        let mut watch = Watch::new(marks(&[("a", 100), ("old", 1)]));
-        watch.was_read(marks(&[("a", 120), ("old", 1)]), marks(&[("a", 130), ("new", 5)]));
+        let mut watch = Watch::new(marks(&[("a", 120), ("old", 1)]), marks(&[("a", 130), ("new", 5)]));
         assert!(!watch.is_due(&marks(&[("a", 130), ("new", 5)])), "it may still be written");
         assert!(watch.is_due(&marks(&[("a", 130), ("new", 5)])));
-        watch.was_read(marks(&[("a", 130), ("new", 5)]), marks(&[("a", 130), ("new", 5)]));
+        watch = Watch::new(marks(&[("a", 130), ("new", 5)]), marks(&[("a", 130), ("new", 5)]));
         assert!(!watch.is_due(&marks(&[("a", 130), ("new", 5)])));
     }
 
     #[test]
     fn a_file_that_is_gone_is_a_change() {
-        let mut watch = Watch::new(marks(&[("a", 100)]));
+        let mut watch = Watch::new(marks(&[("a", 100)]), marks(&[("a", 100)]));
         let gone = Marks(HashMap::from([("a".into(), None)]));
         assert!(!watch.is_due(&gone), "it may be on its way to be replaced");
         assert!(watch.is_due(&gone));
