@@ -177,7 +177,13 @@ impl Publisher {
     }
 
     async fn render(&self, served: &Served, key: Key) -> Result<Arc<Published>, Unrendered> {
-        let _place = self.renderers.acquire().await.expect("the semaphore is never closed");
+        let large = served.upstreams.iter().map(|upstream| upstream.size()).sum();
+        let (_place, _large);
+        if self.refresher.desk().is_small(large) {
+            _place = self.renderers.acquire().await.expect("the semaphore is never closed");
+        } else {
+            _large = self.refresher.desk().wait(large).await;
+        }
         let (store, clock, whole) = (Arc::clone(&self.store), self.clock, served.clone());
         let latest = self.latest.of(&served.feed.id);
         let rendered = tokio::task::spawn_blocking(move || render(&store, &whole, key, clock, latest)).await;
