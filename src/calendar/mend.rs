@@ -110,12 +110,11 @@ fn mend_stamps(calendar: &Calendar<'_>, earlier: Option<&FirstSeen>, edits: &mut
         let Some(line) = calendar.stamp(component.stamps.dtstamp) else { continue };
         let index = component.stamps.dtstamp as usize;
         let now = Value::of(calendar, line);
-        let time = match revised(calendar, component) {
-            Some(revised) => now.later_than(&revised).then(|| revised.patch()),
-            None => {
-                let seen = earlier.and_then(|earlier| earlier.stamp(calendar, component));
-                seen.filter(|seen| **seen != *now.text).map(|seen| Patch::Text(seen.to_vec()))
-            }
+        let time = if let Some(revised) = revised(calendar, component) {
+            now.later_than(&revised).then(|| revised.patch())
+        } else {
+            let seen = earlier.and_then(|earlier| earlier.stamp(calendar, component));
+            seen.filter(|seen| **seen != *now.text).map(|seen| Patch::Text(seen.to_vec()))
         };
         let Some(time) = time else { continue };
         // Nearly always the time stands alone on its line, and only the time is replaced.

@@ -269,7 +269,7 @@ def test_many_large_calendars_take_as_much_memory_as_one(upstream, report, count
     packed = gzip.compress(text, 6)
     sources = {f"large{at}": upstream.on(f"/large-{at}.ics", packed, Content_Encoding="gzip") for at in range(count)}
     sources["small"] = upstream.on("/beside.ics", calendar("small canary"))
-    program = Program(settings(sources, BOUNDS))
+    program = Program(settings(sources, f'max_size = "{largest}B"\n'))
     try:
         place, paths, seconds = place_of(program), program.paths(), 60 + 30 * count
         began = time.monotonic()
