@@ -284,7 +284,7 @@ def test_many_large_calendars_take_as_much_memory_as_one(upstream, report, count
             f"{count} of {len(text) / 1e6:.0f} MB: the small one after {small:.1f} s, all after {took:.1f} s, at most "
             f"{fetched / MIB:.0f} MiB; with all published, {program.peak() / MIB:.0f} MiB"
         )
-        assert program.peak() < (400 if FULL else 130) * MIB
+        assert fetched < (300 if FULL else 75) * MIB and program.peak() < (350 if FULL else 110) * MIB
         assert all(program.source(name)["trouble"] is None for name in sources)
     finally:
         program.stop()

@@ -11,7 +11,7 @@ use super::harness::{self, eventually};
 
 const LARGE: [&str; 3] = ["large-0", "large-1", "large-2"];
 const SMALL: [&str; 2] = ["small-0", "small-1"];
-const EVENTS: u64 = 4300;
+const EVENTS: usize = 4300;
 
 /// Of 1 MiB there may be one of these at a time, and a small one has 64 KiB. Two are fetched at once, and three of a host.
 fn toml(upstream: &Upstream, sources: &[&str]) -> String {
@@ -23,7 +23,7 @@ fn toml(upstream: &Upstream, sources: &[&str]) -> String {
     toml
 }
 
-async fn has(program: &Program, name: &str, events: u64) -> bool {
+async fn has(program: &Program, name: &str, events: usize) -> bool {
     program.source(name).await["events"] == events
 }
 
@@ -32,7 +32,7 @@ async fn has(program: &Program, name: &str, events: u64) -> bool {
 #[tokio::test]
 async fn large_calendars_come_one_after_another_and_small_ones_meanwhile() {
     let upstream = Upstream::start().await;
-    let large = harness::calendar(EVENTS as usize, "large");
+    let large = harness::calendar(EVENTS, "large");
     assert!((600 << 10..700 << 10).contains(&large.len()), "{} bytes", large.len());
     let Act::Say(whole) = calendar(&large) else { panic!() };
     let gate = Arc::new(Semaphore::new(0));

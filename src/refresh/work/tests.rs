@@ -66,6 +66,23 @@ async fn an_answer_is_not_read_before_there_is_a_place_for_it() {
     assert!(matches!(refreshed.await.unwrap().outcome, Outcome::Changed { .. }));
 }
 
+/// So that those of small ones are free meanwhile.
+#[tokio::test]
+async fn a_large_copy_is_read_at_a_place_of_its_own() {
+    let (_dir, tools) = tools();
+    let all = tools.desk.wait(tools.desk.whole()).await;
+    let large = Standing { snapshot: Some(Snapshot { size: 5 << 20, ..copy(0) }), ..Standing::default() };
+    let mut refreshed = std::pin::pin!(refresh(Arc::clone(&tools), job(large)));
+    let early = tokio::time::timeout(std::time::Duration::from_millis(200), refreshed.as_mut()).await;
+    assert!(early.is_err(), "{early:?}");
+    let small = refresh(Arc::clone(&tools), job(Standing::default())).await.unwrap();
+    assert!(matches!(small.outcome, Outcome::Changed { .. }));
+    let place = tools.readers.acquire().await.unwrap();
+    drop(all);
+    assert!(matches!(refreshed.await.unwrap().outcome, Outcome::Changed { .. }));
+    drop(place);
+}
+
 /// "Not changed" would say nothing of it: the copy that is meant is the one before.
 #[tokio::test]
 async fn while_an_answer_is_kept_aside_the_next_is_asked_for_whole() {
