@@ -62,7 +62,8 @@ pub(super) struct Job {
     pub(super) share: Arc<Share>,
 }
 
-/// Carries out one refresh; nothing came of it if the answer is large and there is no space for it now. Dropping the future gives up the fetch, never a half-stored copy.
+/// Carries out one refresh; nothing came of it if the answer is large and there is no space for it now. Dropping the
+/// future gives up the fetch, never a half-stored copy.
 pub(super) async fn refresh<F: Fetch>(tools: Arc<Tools<F>>, job: Job) -> Option<Done> {
     let held = job.standing.snapshot.as_ref();
     // While an answer is kept aside, the next one must come whole, to be compared with it.

@@ -33,7 +33,10 @@ pub(super) async fn read(
             return if decoder.out().no_space { Ok(None) } else { Err(error) };
         }
     }
-    let text = decoder.finish()?;
+    if let Err(error) = decoder.finish() {
+        return if decoder.out().no_space { Ok(None) } else { Err(error) };
+    }
+    let text = decoder.into_partial();
     share.shrink(text.len());
     Ok(Some(text))
 }
@@ -96,13 +99,13 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    fn finish(mut self) -> Result<Vec<u8>, FetchError> {
-        if let Self::Gzip(decoder) = &mut self
+    fn finish(&mut self) -> Result<(), FetchError> {
+        if let Self::Gzip(decoder) = self
             && decoder.try_finish().is_err()
         {
             return Err(self.failure());
         }
-        Ok(self.into_partial())
+        Ok(())
     }
 
     fn into_partial(self) -> Vec<u8> {
