@@ -84,3 +84,21 @@ async fn large_calendars_come_one_after_another_and_small_ones_meanwhile() {
         assert_eq!(upstream.hits(&format!("/moved-{name}.ics")), 1);
     }
 }
+
+#[tokio::test]
+async fn a_large_calendar_is_published_when_there_is_space_and_a_small_one_at_once() {
+    let upstream = Upstream::start().await;
+    upstream.on("/large-0.ics", calendar(harness::calendar(EVENTS, "large")));
+    upstream.on("/small-0.ics", calendar(harness::calendar(30, "small")));
+    let program = Program::start(&toml(&upstream, &["large-0", "small-0"])).await;
+    eventually("both", async || has(&program, "large-0", EVENTS).await && has(&program, "small-0", 30).await).await;
+    let desk = program.app.refresher().desk();
+    let all = desk.wait(desk.whole()).await;
+    let path = program.path("large-0");
+    let mut large = std::pin::pin!(program.get(&path, &[]));
+    let early = tokio::time::timeout(Duration::from_millis(300), large.as_mut()).await;
+    assert!(early.is_err(), "{early:?}");
+    assert_eq!(program.get(&program.path("small-0"), &[]).await.status, 200);
+    drop(all);
+    assert_eq!(large.await.status, 200);
+}
