@@ -277,6 +277,11 @@ impl App {
         &self.front
     }
 
+    /// What looks after the sources.
+    pub fn refresher(&self) -> &Refresher {
+        &self.refresher
+    }
+
     /// Where subscribers are served on the network: nowhere if only Unix sockets are listened on.
     pub fn listening(&self) -> &[SocketAddr] {
         &self.listening

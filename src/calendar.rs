@@ -37,7 +37,7 @@ pub use entry::Entry;
 pub use line::{
     ContentLine, escape_text, escape_text_to, fold, fold_parts, push_line, quote_parameter, unescape_text, unfold,
 };
-pub use mend::{Mended, mend};
+pub use mend::{FirstSeen, Mended, mend};
 pub use property::{Property, PropertySet};
 pub use recurrence::{NotUnderstood, Patience, Recurrence, local_to};
 pub use scan::{Limits, Malformed};

@@ -177,10 +177,20 @@ impl Publisher {
     }
 
     async fn render(&self, served: &Served, key: Key) -> Result<Arc<Published>, Unrendered> {
-        let _place = self.renderers.acquire().await.expect("the semaphore is never closed");
+        let large = served.upstreams.iter().map(|upstream| upstream.size()).sum();
+        let place = if self.refresher.desk().is_small(large) {
+            Arc::clone(&self.renderers).acquire_owned().await.expect("the semaphore is never closed")
+        } else {
+            self.refresher.desk().wait(large).await
+        };
         let (store, clock, whole) = (Arc::clone(&self.store), self.clock, served.clone());
         let latest = self.latest.of(&served.feed.id);
-        let rendered = tokio::task::spawn_blocking(move || render(&store, &whole, key, clock, latest)).await;
+        let rendered = tokio::task::spawn_blocking(move || {
+            // The work goes on when who asked for it has hung up, and its place is taken until it ends.
+            let _place = place;
+            render(&store, &whole, key, clock, latest)
+        });
+        let rendered = rendered.await;
         let rendered = rendered.unwrap_or_else(|ended| Err(Unrendered::broken(None, ended)));
         if let Err(Unrendered::Broken { blamed, cause }) = &rendered {
             error!(feed = %served.feed.id, error = %cause, "a copy for feed `{}` cannot be read; it is fetched again", served.feed.id);

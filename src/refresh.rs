@@ -11,6 +11,7 @@
 //! | `lane` | a host by one way, and how a way stands. Pure |
 //! | `host` | how often and how much at once a host is asked by one way, and when it is left alone. Pure |
 //! | `hosts` | all hosts, and what waits for them |
+//! | `large` | what waits for the space that a large answer takes |
 //! | `entry` | one upstream as the driver has it, and which way it takes |
 //! | `judge` | what an answer means for the copy that is held. Pure |
 //! | `work` | one refresh, from order to outcome |
@@ -29,6 +30,7 @@ mod host;
 mod hosts;
 mod judge;
 mod lane;
+mod large;
 mod ledger;
 mod once;
 mod record;

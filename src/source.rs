@@ -14,6 +14,7 @@
 //! | `diagnose` | why no answer came |
 //! | `verdict` | what an answer without a calendar means |
 //! | `body` | reading and decoding under a cap |
+//! | `space` | how much of what is large may be in memory at a time |
 //! | `error` | everything that goes wrong, by name |
 
 mod address;
@@ -23,6 +24,7 @@ mod connect;
 mod diagnose;
 mod error;
 mod guard;
+mod space;
 mod tunnel;
 mod verdict;
 mod way;
@@ -32,5 +34,6 @@ pub use client::{Client, Fetch, Fetched, Options, Order, Validators};
 pub use connect::roots;
 pub use error::{FetchError, Retry};
 pub use guard::{Reach, USUAL_PORTS, is_public};
+pub use space::{Share, Space};
 pub use verdict::retry_after;
 pub use way::{Proxy, Way, WayMistake};

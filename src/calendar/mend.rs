@@ -26,10 +26,10 @@ pub struct Mended {
 
 /// Says what has to be put right in `calendar`.
 ///
-/// `earlier` is the mended copy of the same calendar that is being served, if there is one: an event without
+/// `earlier` is of the mended copy of the same calendar that is being served, if there is one: an event without
 /// `LAST-MODIFIED` and `CREATED` keeps the `DTSTAMP` it was first seen with for as long as nothing else in it changes.
 /// `secrets` are texts that must not come out; a property line that holds one is left out whole.
-pub fn mend(calendar: &Calendar<'_>, earlier: Option<&Calendar<'_>>, secrets: &[Vec<u8>]) -> Mended {
+pub fn mend(calendar: &Calendar<'_>, earlier: Option<&FirstSeen>, secrets: &[Vec<u8>]) -> Mended {
     let mut mended = Mended { edits: Edits::default(), junk: Vec::new(), secret: Vec::new() };
     if calendar.body_start() > 0 {
         mended.edits.drop(0..calendar.body_start());
@@ -101,8 +101,7 @@ fn mend_ends(calendar: &Calendar<'_>, line: &Line, whole: Range<usize>, edits: &
 }
 
 /// Returns the indexes of the lines that it writes anew as a whole.
-fn mend_stamps(calendar: &Calendar<'_>, earlier: Option<&Calendar<'_>>, edits: &mut Edits) -> HashSet<usize> {
-    let mut first_seen = FirstSeen { earlier, by_content: None };
+fn mend_stamps(calendar: &Calendar<'_>, earlier: Option<&FirstSeen>, edits: &mut Edits) -> HashSet<usize> {
     let mut rewritten = HashSet::new();
     for component in calendar.components() {
         if !matches!(component.kind, Kind::Event | Kind::Entry) {
@@ -111,9 +110,11 @@ fn mend_stamps(calendar: &Calendar<'_>, earlier: Option<&Calendar<'_>>, edits: &
         let Some(line) = calendar.stamp(component.stamps.dtstamp) else { continue };
         let index = component.stamps.dtstamp as usize;
         let now = Value::of(calendar, line);
-        let time = match revised(calendar, component) {
-            Some(revised) => now.later_than(&revised).then(|| revised.patch()),
-            None => first_seen.stamp(calendar, component).filter(|seen| **seen != *now.text).map(Patch::Text),
+        let time = if let Some(revised) = revised(calendar, component) {
+            now.later_than(&revised).then(|| revised.patch())
+        } else {
+            let seen = earlier.and_then(|earlier| earlier.stamp(calendar, component));
+            seen.filter(|seen| **seen != *now.text).map(|seen| Patch::Text(seen.to_vec()))
         };
         let Some(time) = time else { continue };
         // Nearly always the time stands alone on its line, and only the time is replaced.
@@ -195,30 +196,28 @@ fn is_utc_time(text: &[u8]) -> bool {
         })
 }
 
-/// The stamps of the served copy, by what else stands in their events. Read only when an event needs it.
-struct FirstSeen<'a, 'text> {
-    earlier: Option<&'a Calendar<'text>>,
-    by_content: Option<HashMap<blake3::Hash, Vec<u8>>>,
-}
+/// The stamps of a copy by what else stands in their events. It holds nothing of the copy's text.
+#[derive(Debug)]
+pub struct FirstSeen(HashMap<[u8; 16], Box<[u8]>>);
 
-impl FirstSeen<'_, '_> {
-    fn stamp(&mut self, calendar: &Calendar<'_>, component: &Component) -> Option<Vec<u8>> {
-        let earlier = self.earlier?;
-        let by_content = self.by_content.get_or_insert_with(|| {
-            let entries = earlier.components().iter().filter(|entry| matches!(entry.kind, Kind::Event | Kind::Entry));
-            entries
-                .filter_map(|entry| {
-                    let dtstamp = earlier.stamp(entry.stamps.dtstamp)?;
-                    Some((content(earlier, entry), Value::of(earlier, dtstamp).text.into_owned()))
-                })
-                .collect()
+impl FirstSeen {
+    /// The stamps of `earlier`.
+    pub fn of(earlier: &Calendar<'_>) -> Self {
+        let entries = earlier.components().iter().filter(|entry| matches!(entry.kind, Kind::Event | Kind::Entry));
+        let stamps = entries.filter_map(|entry| {
+            let dtstamp = earlier.stamp(entry.stamps.dtstamp)?;
+            Some((content(earlier, entry), Value::of(earlier, dtstamp).text.into()))
         });
-        by_content.get(&content(calendar, component)).cloned()
+        Self(stamps.collect())
+    }
+
+    fn stamp(&self, calendar: &Calendar<'_>, component: &Component) -> Option<&[u8]> {
+        self.0.get(&content(calendar, component)).map(|stamp| &**stamp)
     }
 }
 
 /// A digest of everything in `component` but its DTSTAMP, as it reads after mending.
-fn content(calendar: &Calendar<'_>, component: &Component) -> blake3::Hash {
+fn content(calendar: &Calendar<'_>, component: &Component) -> [u8; 16] {
     let mut hasher = blake3::Hasher::new();
     for line in calendar.lines().get(component.begin..=component.end).unwrap_or_default() {
         if !matches!(line.property(), Property::Dtstamp | Property::Junk | Property::Blank) {
@@ -226,7 +225,9 @@ fn content(calendar: &Calendar<'_>, component: &Component) -> blake3::Hash {
             hasher.update(b"\n");
         }
     }
-    hasher.finalize()
+    let mut half = [0; 16];
+    hasher.finalize_xof().fill(&mut half);
+    half
 }
 
 /// Looks for texts that must not come out.

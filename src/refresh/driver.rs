@@ -1,5 +1,6 @@
 //! The loop that owns every upstream's schedule.
 
+mod elsewhere;
 mod stored;
 
 use std::collections::{HashMap, HashSet};
@@ -19,11 +20,12 @@ use super::handle::{Adopted, Bounds, Change, Command, Plan, Tally, WAKE_AFTER, d
 use super::host::Ended;
 use super::hosts::{Hosts, Next};
 use super::lane::Lane;
+use super::large::Large;
 use super::ledger::Ledger;
 use super::record::{record, record_way};
 use super::upstream::{Standing, Upstream};
 use super::work::{Done, Job, Outcome, Tools, refresh};
-use crate::source::{Fetch, FetchError, Retry};
+use crate::source::{Fetch, FetchError, Retry, Space};
 use crate::store::{Known, StoreError, UpstreamId};
 
 /// How often confirmations are written to the disk, and how soon another process's changes are seen.
@@ -38,8 +40,9 @@ pub(super) struct Driver<F> {
     settled: Arc<Notify>,
     entries: HashMap<UpstreamId, Entry>,
     hosts: Hosts<UpstreamId>,
+    large: Large,
     due: DelayQueue<Due>,
-    running: JoinSet<Done>,
+    running: JoinSet<Option<Done>>,
     /// Which upstream a running refresh is of, and which host it asks by which way.
     jobs: HashMap<Id, (UpstreamId, Lane)>,
     ledger: Ledger,
@@ -56,6 +59,7 @@ impl<F: Fetch> Driver<F> {
             settled: Arc::new(Notify::new()),
             entries: HashMap::new(),
             hosts: Hosts::new(bounds.host),
+            large: Large::new(Space::new(bounds.calendar.size)),
             due: DelayQueue::new(),
             running: JoinSet::new(),
             jobs: HashMap::new(),
@@ -234,7 +238,10 @@ impl<F: Fetch> Driver<F> {
         loop {
             let full = self.running.len() >= self.bounds.concurrent;
             // What the settings no longer name, was started already or takes another way is passed over.
-            let waits = |id: &UpstreamId| self.entries.get(id).is_some_and(|entry| entry.is_waiting_by(lane));
+            let waits = |id: &UpstreamId| {
+                let waiting = self.entries.get(id).filter(|entry| entry.is_waiting_by(lane));
+                waiting.is_some_and(|entry| self.large.admits(*id, entry.upstream.size()))
+            };
             match self.hosts.next(lane, full, now, waits) {
                 Next::Start(id) => self.spawn(id),
                 Next::Alarm(moment) => {
@@ -252,7 +259,7 @@ impl<F: Fetch> Driver<F> {
             standing.fetching = true;
             standing.clone()
         });
-        let lane = entry.lane.clone();
+        let (lane, size) = (entry.lane.clone(), entry.upstream.size());
         let job = Job {
             id,
             address: entry.address.clone(),
@@ -260,19 +267,22 @@ impl<F: Fetch> Driver<F> {
             ports: Arc::clone(&entry.ports),
             way: lane.way.clone(),
             standing,
+            share: Arc::new(self.large.share(&id, size)),
         };
         let task = self.running.spawn(refresh(Arc::clone(&self.tools), job));
         self.jobs.insert(task.id(), (id, lane));
     }
 
-    fn ended(&mut self, ended: Result<(Id, Done), JoinError>) {
+    fn ended(&mut self, ended: Result<(Id, Option<Done>), JoinError>) {
         let (task, done) = ended.unwrap_or_else(|panic| {
             error!(error = %panic, "a refresh ended without an outcome");
             let outcome = Outcome::Failed(FetchError::Storage("the refresh ended unexpectedly".into()));
-            (panic.id(), Done { outcome, moved_to: None, took: None })
+            (panic.id(), Some(Done { outcome, moved_to: None, took: None }))
         });
-        if let Some((id, lane)) = self.jobs.remove(&task) {
-            self.settle(id, &lane, done);
+        match (self.jobs.remove(&task), done) {
+            (Some((id, lane)), Some(done)) => self.settle(id, &lane, done),
+            (Some((id, lane)), None) => self.postpone(id, &lane),
+            (None, _) => {}
         }
         // A place is free for a host that waited for one.
         for _ in 0..self.hosts.crowd() {
@@ -283,6 +293,7 @@ impl<F: Fetch> Driver<F> {
                 self.dispatch(&lane);
             }
         }
+        self.call_large();
     }
 
     fn settle(&mut self, id: UpstreamId, lane: &Lane, done: Done) {
@@ -302,6 +313,7 @@ impl<F: Fetch> Driver<F> {
                 debug!(source = %entry.upstream.label, way = lane.way.kind(), to = entry.lane.way.kind(), "turns to another way");
                 self.queue_urgent(id);
             } else {
+                self.large.ended(&id);
                 self.conclude(id, done, now);
             }
         } else if matches!(done.outcome, Outcome::Changed { .. }) {
@@ -332,28 +344,6 @@ impl<F: Fetch> Driver<F> {
     fn count_way(&self, lane: &Lane, error: Option<&FetchError>) {
         let word = error.map_or("answered", FetchError::name);
         self.tally.lock().unwrap_or_else(PoisonError::into_inner).count_way(lane.way.kind(), word);
-    }
-
-    /// The circuit of a lane has opened. What waits there takes another way, if it has one that is ready.
-    fn left_alone(&mut self, lane: &Lane, until: Instant, waiting: &[UpstreamId], now: Instant) {
-        let (next, mut left) = (self.tools.clock.now() + (until - now), 0);
-        for id in waiting {
-            let Some(entry) = self.entries.get_mut(id).filter(|entry| entry.is_waiting_by(lane)) else { continue };
-            if entry.turn_to_another(&self.hosts, now) {
-                self.queue_urgent(*id);
-            } else {
-                left += 1;
-                entry.upstream.update(|standing| standing.next = Some(next));
-            }
-        }
-        let (host, way) = (&lane.host, lane.way.kind());
-        warn!(
-            host = &**host,
-            way,
-            pause_secs = (until - now).as_secs(),
-            waiting = left,
-            "{host} refuses whoever comes by this way ({way}); it is not asked by it for a while, and the copies at hand are served"
-        );
     }
 
     /// Records an outcome. Returns the pause until the next fetch.

@@ -16,7 +16,7 @@ use super::upstream::Upstream;
 use super::work::Tools;
 use crate::calendar::Limits;
 use crate::clock::Clock;
-use crate::source::{Address, Fetch, Reach, Way};
+use crate::source::{Address, Fetch, Reach, Space, Way};
 use crate::store::{Store, StoreError, UpstreamId};
 
 /// How soon a reader may have an upstream without any copy asked again.
@@ -124,6 +124,7 @@ pub(super) enum Command {
 pub struct Refresher {
     commands: mpsc::Sender<Command>,
     tally: Tally,
+    desk: Space,
 }
 
 impl Refresher {
@@ -138,7 +139,7 @@ impl Refresher {
         stop: CancellationToken,
     ) -> (Self, JoinHandle<()>) {
         let (commands, inbox) = mpsc::channel(1024);
-        let tally = Tally::default();
+        let (tally, desk) = (Tally::default(), Space::new(bounds.calendar.size));
         let tools = Tools {
             fetch,
             store,
@@ -146,10 +147,11 @@ impl Refresher {
             limits: bounds.calendar,
             collapse: bounds.collapse,
             readers: Semaphore::new(READERS),
+            desk: desk.clone(),
         };
         let driver = Driver::new(tools, bounds, changes, Arc::clone(&tally));
         let task = tokio::spawn(driver.run(inbox, stop));
-        (Self { commands, tally }, task)
+        (Self { commands, tally, desk }, task)
     }
 
     /// Looks after the upstreams of `plans` from now on, and after no others. Returns them by source name.
@@ -196,6 +198,11 @@ impl Refresher {
             Ok(()) => accepted.await.unwrap_or(Ok(Accepted::Busy)),
             Err(_) => Ok(Accepted::Busy),
         }
+    }
+
+    /// Where large copies are read, one after another, as far as the space goes.
+    pub fn desk(&self) -> &Space {
+        &self.desk
     }
 
     /// Whether the driver still takes commands. Cancel safe.

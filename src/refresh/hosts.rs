@@ -71,7 +71,13 @@ impl<W: Copy> Hosts<W> {
 
     /// What is to be done for the host. `full` says that no fetch of any host may start; `wanted`, whether something in
     /// the queue is still to be started.
-    pub(super) fn next(&mut self, lane: &Lane, full: bool, now: Instant, wanted: impl Fn(&W) -> bool) -> Next<W> {
+    pub(super) fn next(
+        &mut self,
+        lane: &Lane,
+        full: bool,
+        now: Instant,
+        mut wanted: impl FnMut(&W) -> bool,
+    ) -> Next<W> {
         let queue = self.queue_of(lane);
         for ready in [&mut queue.urgent, &mut queue.waiting] {
             while ready.front().is_some_and(|first| !wanted(first)) {

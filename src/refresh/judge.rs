@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::calendar::{Calendar, Limits, Malformed, mend};
+use crate::calendar::{Calendar, FirstSeen, Limits, Malformed, mend};
 use crate::clock::Timestamp;
 use crate::source::Validators;
 use crate::store::{Quarantine, Snapshot};
@@ -62,23 +62,28 @@ const NAMED: usize = 20;
 /// # Errors
 /// If the text is not a whole calendar within `limits`.
 pub fn mend_answer(
-    text: &[u8],
+    text: Vec<u8>,
     limits: &Limits,
     secrets: &[Vec<u8>],
     earlier: impl FnOnce() -> Option<Vec<u8>>,
 ) -> Result<MendedAnswer, Malformed> {
-    let calendar = Calendar::scan(text, limits)?;
-    let earlier = if calendar.has_undated_entries() { earlier() } else { None };
-    let earlier = earlier.as_deref().and_then(|earlier| Calendar::scan(earlier, &Limits::NONE).ok());
+    // A large calendar takes much memory at each step: what a step does not need is let go before it.
+    let undated = Calendar::scan(&text, limits)?.has_undated_entries();
+    let earlier = if undated { earlier() } else { None };
+    let earlier = earlier.and_then(|earlier| Some(FirstSeen::of(&Calendar::scan(&earlier, &Limits::NONE).ok()?)));
+    let calendar = Calendar::scan(&text, limits)?;
     let mended = mend(&calendar, earlier.as_ref(), secrets);
+    drop(earlier);
     let named = mended.junk.iter().take(NAMED).filter_map(|index| calendar.lines().get(*index));
     let (junk_lines, junk) = (named.map(|line| calendar.line_number(line)).collect(), mended.junk.len());
     let (entries, broken_characters) = (calendar.entries(), calendar.broken_characters());
-    let text = mended.edits.apply(calendar.text());
+    let secret = mended.secret.len();
+    drop(calendar);
+    let text = if mended.edits.is_empty() { text } else { mended.edits.apply(&text) };
     // What is stored must be readable when it is published: nothing else may take the place of a good copy.
     Calendar::scan(&text, &Limits::NONE)?;
     let digest = *blake3::hash(&text).as_bytes();
-    Ok(MendedAnswer { text, digest, entries, junk_lines, junk, secret: mended.secret.len(), broken_characters })
+    Ok(MendedAnswer { text, digest, entries, junk_lines, junk, secret, broken_characters })
 }
 
 /// What is to be done with a whole calendar.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::judge::{MendedAnswer, mend_answer};
 use crate::calendar::Limits;
-use crate::source::{Address, Fetch, FetchError, Fetched, Order, Reach, Validators, Way};
+use crate::source::{Address, Fetch, FetchError, Fetched, Order, Reach, Space, Validators, Way};
 
 /// What one fetch is of.
 #[derive(Debug, Clone)]
@@ -45,6 +45,7 @@ pub async fn fetch_once(
     limits: &Limits,
     mut tell: impl FnMut(Remark),
 ) -> Result<MendedAnswer, FetchError> {
+    let space = Space::new(limits.size);
     for (index, way) in target.ways.iter().enumerate() {
         let order = Order {
             address: target.address.clone(),
@@ -52,14 +53,17 @@ pub async fn fetch_once(
             ports: Arc::clone(&target.ports),
             way: way.clone(),
             validators: Validators::default(),
+            share: Arc::new(space.share(space.whole())),
         };
         match fetch.fetch(order).await {
             Ok(Fetched::Body { text, moved_to, .. }) => {
                 if let Some(host) = moved_to {
                     tell(Remark::Moved(host));
                 }
-                return Ok(mend_answer(&text, limits, &target.address.telltales(), || None)?);
+                return Ok(mend_answer(text, limits, &target.address.telltales(), || None)?);
             }
+            // It has all the space there is.
+            Ok(Fetched::NoSpace) => return Err(FetchError::TooLarge(limits.size)),
             Ok(Fetched::NotModified { .. }) => return Err(FetchError::Unexpected(304)),
             Err(error) if error.is_fault_of_way() && index + 1 < target.ways.len() => {
                 tell(Remark::Way { place: index + 1, kind: way.kind(), error });

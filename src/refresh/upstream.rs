@@ -113,6 +113,11 @@ impl Upstream {
         self.lock().as_str()
     }
 
+    /// Bytes of the copy; 0 if there is none.
+    pub fn size(&self) -> usize {
+        self.lock().snapshot.as_ref().map_or(0, |snapshot| snapshot.size)
+    }
+
     /// The digest of the copy.
     pub fn digest(&self) -> Option<[u8; 32]> {
         self.lock().snapshot.as_ref().map(|snapshot| snapshot.digest)

@@ -22,6 +22,7 @@ use super::connect::Connector;
 use super::diagnose::diagnose;
 use super::error::FetchError;
 use super::guard::Reach;
+use super::space::Share;
 use super::verdict::{ERROR_PEEK, is_permanent, is_redirect, is_sign_in, recognise, refusal, retry_after};
 use super::way::Way;
 
@@ -44,6 +45,8 @@ pub struct Order {
     pub way: Way,
     /// What the upstream said of the copy that is held.
     pub validators: Validators,
+    /// What the answer has of the space for large ones. To be held for as long as the answer is.
+    pub share: Arc<Share>,
 }
 
 /// What an upstream says of its answer, to be sent back with the next question. Values are short and printable.
@@ -86,6 +89,8 @@ pub enum Fetched {
         /// The host to which the calendar has moved for good (301, 308), if that is another.
         moved_to: Option<Arc<str>>,
     },
+    /// The answer is large and was not read: there is no space for it now. To be asked for again when there is.
+    NoSpace,
 }
 
 /// Whatever can carry out an [`Order`].
@@ -175,7 +180,7 @@ impl Client {
             }
             let response = self.ask(&client, &address, &order.validators).await?;
             if !is_redirect(response.status()) {
-                return self.answer(response, !order.validators.is_empty(), moved_to).await;
+                return self.answer(response, &order, moved_to).await;
             }
             let location = response.headers().get(LOCATION).and_then(|location| location.to_str().ok());
             let next = location.and_then(|location| address.join(location)).ok_or(FetchError::BadRedirect)?;
@@ -227,16 +232,17 @@ impl Client {
     async fn answer(
         &self,
         response: Response<Incoming>,
-        conditional: bool,
+        order: &Order,
         moved_to: Option<Arc<str>>,
     ) -> Result<Fetched, FetchError> {
         let (head, incoming) = response.into_parts();
         match head.status {
-            StatusCode::NOT_MODIFIED if conditional => Ok(Fetched::NotModified { moved_to }),
+            StatusCode::NOT_MODIFIED if !order.validators.is_empty() => Ok(Fetched::NotModified { moved_to }),
             StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT => Err(FetchError::Empty),
             StatusCode::PARTIAL_CONTENT => Err(FetchError::Partial),
             status if status.is_success() => {
-                let text = body::read(&head.headers, incoming, self.options.max_size).await?;
+                let read = body::read(&head.headers, incoming, self.options.max_size, &order.share).await?;
+                let Some(text) = read else { return Ok(Fetched::NoSpace) };
                 recognise(&text)?;
                 Ok(Fetched::Body { text, validators: Validators::of(&head.headers), moved_to })
             }

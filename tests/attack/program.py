@@ -183,6 +183,11 @@ class Program:
         found = re.search(r"^VmRSS:\s+(\d+) kB", self._proc("status"), re.MULTILINE)
         return int(found[1]) * 1024
 
+    def peak(self) -> int:
+        """The most memory it has ever had."""
+        found = re.search(r"^VmHWM:\s+(\d+) kB", self._proc("status"), re.MULTILINE)
+        return int(found[1]) * 1024
+
     def cpu(self) -> float:
         """Seconds of processor time so far."""
         fields = self._proc("stat").rpartition(")")[2].split()

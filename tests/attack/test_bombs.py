@@ -8,6 +8,7 @@ import base64
 import gzip
 import time
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -254,6 +255,37 @@ def test_fifty_megabytes_are_taken_and_served_whole(upstream, report):
         assert len(body) > 50e6 and body.count(b"SUMMARY:large canary") == events
         assert most < 8 * len(text)
         report(f"{len(text) / 1e6:.0f} MB taken in {took:.1f} s, served as {len(body) / 1e6:.0f} MB, {most / MIB:.0f} MiB at most")
+    finally:
+        program.stop()
+
+
+@pytest.mark.parametrize("count", [1, 3, 8, 16] if FULL else [8])
+def test_many_large_calendars_take_as_much_memory_as_one(upstream, report, count):
+    """Takes hold on: `source::space` and `refresh::large`, which have large answers come, be read and be published one
+    after another; and on what `refresh::judge` lets go before it takes more."""
+    largest = (64 if FULL else 8) * MIB
+    text = calendar("many canary", largest // 150)
+    assert 0.8 * largest < len(text) < largest
+    packed = gzip.compress(text, 6)
+    sources = {f"large{at}": upstream.on(f"/large-{at}.ics", packed, Content_Encoding="gzip") for at in range(count)}
+    sources["small"] = upstream.on("/beside.ics", calendar("small canary"))
+    program = Program(settings(sources, f'max_size = "{largest}B"\n'))
+    try:
+        place, paths, seconds = place_of(program), program.paths(), 60 + 30 * count
+        began = time.monotonic()
+        served(program, paths["small"], "small canary")
+        small = time.monotonic() - began
+        eventually("all copies", lambda: all(program.source(name)["events"] for name in sources), seconds)
+        took, fetched = time.monotonic() - began, program.peak()
+        with ThreadPoolExecutor(count) as readers:
+            reading = lambda name: get(place, paths[name], seconds=seconds, more="Accept-Encoding: gzip\r\n")
+            assert {reply.status for reply in readers.map(reading, sources)} == {200}
+        report(
+            f"{count} of {len(text) / 1e6:.0f} MB: the small one after {small:.1f} s, all after {took:.1f} s, at most "
+            f"{fetched / MIB:.0f} MiB; with all published, {program.peak() / MIB:.0f} MiB"
+        )
+        assert fetched < (300 if FULL else 75) * MIB and program.peak() < (350 if FULL else 110) * MIB
+        assert all(program.source(name)["trouble"] is None for name in sources)
     finally:
         program.stop()
 

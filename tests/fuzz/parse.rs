@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use calferry::calendar::{
-    Calendar, ContentLine, Declared, Entry, Form, Kind, Limits, Malformed, Moment, Patience, Property, Recurrence,
+    FirstSeen, Calendar, ContentLine, Declared, Entry, Form, Kind, Limits, Malformed, Moment, Patience, Property, Recurrence,
     Zones, escape_text, fold, iana, local_to, mend, parse_duration, unescape_text, unfold, vtimezone,
 };
 use calferry::feed::{MeetingHosts, meeting_link, mended};
@@ -64,7 +64,7 @@ fn only_what_is_wrong_changes(before: &Calendar<'_>, after: &Calendar<'_>) {
 /// With an earlier copy, and with a secret that stands in the text.
 fn earlier_copies_and_secrets(calendar: &Calendar<'_>, earlier: &Calendar<'_>) {
     let secret = b"private-0123".to_vec();
-    let out = mend(calendar, Some(earlier), std::slice::from_ref(&secret)).edits.apply(calendar.text());
+    let out = mend(calendar, Some(&FirstSeen::of(earlier)), std::slice::from_ref(&secret)).edits.apply(calendar.text());
     let out = Calendar::scan(&out, &Limits::NONE).expect("a calendar");
     for line in out.lines().iter().filter(|line| !matches!(line.property(), Property::Begin | Property::End)) {
         assert!(memchr::memmem::find(&unfold(out.raw(line)), &secret).is_none(), "a secret comes out");

@@ -13,6 +13,7 @@ mod doctor;
 mod egress;
 mod harness;
 mod kills;
+mod large;
 mod limits;
 mod listeners;
 mod merged;

@@ -30,13 +30,15 @@ fn tools() -> (TempDir, Arc<Tools<Same>>) {
         limits: Limits::default(),
         collapse: CollapseRule::default(),
         readers: Semaphore::new(1),
+        desk: Space::new(64 << 20),
     };
     (dir, Arc::new(tools))
 }
 
 fn job(standing: Standing) -> Job {
     let address = Address::parse("https://cal.example/a.ics").unwrap();
-    Job { id: ID, address, reach: Reach::Public, ports: Arc::new([443]), way: Way::Direct, standing }
+    let share = Arc::new(Space::new(64 << 20).share(0));
+    Job { id: ID, address, reach: Reach::Public, ports: Arc::new([443]), way: Way::Direct, standing, share }
 }
 
 fn copy(entries: usize) -> Snapshot {
@@ -61,7 +63,24 @@ async fn an_answer_is_not_read_before_there_is_a_place_for_it() {
     assert!(early.is_err(), "{early:?}");
     assert_eq!(tools.fetch.0.lock().unwrap().len(), 1, "it has come, and waits");
     drop(place);
-    assert!(matches!(refreshed.await.outcome, Outcome::Changed { .. }));
+    assert!(matches!(refreshed.await.unwrap().outcome, Outcome::Changed { .. }));
+}
+
+/// So that those of small ones are free meanwhile.
+#[tokio::test]
+async fn a_large_copy_is_read_at_a_place_of_its_own() {
+    let (_dir, tools) = tools();
+    let all = tools.desk.wait(tools.desk.whole()).await;
+    let large = Standing { snapshot: Some(Snapshot { size: 5 << 20, ..copy(0) }), ..Standing::default() };
+    let mut refreshed = std::pin::pin!(refresh(Arc::clone(&tools), job(large)));
+    let early = tokio::time::timeout(std::time::Duration::from_millis(200), refreshed.as_mut()).await;
+    assert!(early.is_err(), "{early:?}");
+    let small = refresh(Arc::clone(&tools), job(Standing::default())).await.unwrap();
+    assert!(matches!(small.outcome, Outcome::Changed { .. }));
+    let place = tools.readers.acquire().await.unwrap();
+    drop(all);
+    assert!(matches!(refreshed.await.unwrap().outcome, Outcome::Changed { .. }));
+    drop(place);
 }
 
 /// "Not changed" would say nothing of it: the copy that is meant is the one before.

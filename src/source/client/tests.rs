@@ -27,6 +27,7 @@ async fn silence(scheme: &str, options: Options) -> FetchError {
         ports: Arc::new([]),
         way: Way::Direct,
         validators: Validators::default(),
+        share: Arc::new(super::super::space::Space::new(0).share(0)),
     };
     let client = Client::new(options, &RootCertStore::empty());
     let fetch = tokio::time::timeout(Duration::from_secs(20), client.fetch(order));

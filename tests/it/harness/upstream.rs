@@ -21,6 +21,8 @@ pub(crate) enum Act {
     SayAndHang(Vec<u8>),
     /// Nothing until there is a permit, then these bytes.
     WaitAndSay(Arc<Semaphore>, Vec<u8>),
+    /// These bytes, and the others once there is a permit.
+    SayAndWait(Vec<u8>, Arc<Semaphore>, Vec<u8>),
 }
 
 /// A whole answer with a right length.
@@ -146,6 +148,13 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S, told: &Mutex
         Act::WaitAndSay(gate, bytes) => {
             let _open = gate.acquire().await.unwrap();
             let _ = stream.write_all(&bytes).await;
+            let _ = stream.shutdown().await;
+            (stream, false)
+        }
+        Act::SayAndWait(bytes, gate, rest) => {
+            let _ = stream.write_all(&bytes).await;
+            let _open = gate.acquire().await.unwrap();
+            let _ = stream.write_all(&rest).await;
             let _ = stream.shutdown().await;
             (stream, false)
         }
