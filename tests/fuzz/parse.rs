@@ -4,8 +4,8 @@
 use std::borrow::Cow;
 
 use calferry::calendar::{
-    FirstSeen, Calendar, ContentLine, Declared, Entry, Form, Kind, Limits, Malformed, Moment, Patience, Property, Recurrence,
-    Zones, escape_text, fold, iana, local_to, mend, parse_duration, unescape_text, unfold, vtimezone,
+    Calendar, ContentLine, Declared, Entry, FirstSeen, Form, Kind, Limits, Malformed, Moment, Patience, Property,
+    Recurrence, Zones, escape_text, fold, iana, local_to, mend, parse_duration, unescape_text, unfold, vtimezone,
 };
 use calferry::feed::{MeetingHosts, meeting_link, mended};
 use chrono::{Duration, NaiveDate, NaiveDateTime};
