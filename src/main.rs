@@ -2,8 +2,7 @@
 
 use std::process::ExitCode;
 
-/// Gives memory back to the system after a large calendar has passed. It serves the C in here too, `SQLite` and zstd,
-/// whose calls would go to the system's allocator, which keeps what they leave.
+/// Gives memory back to the system after a large calendar has passed.
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
