@@ -227,10 +227,13 @@ impl App {
         Ok(())
     }
 
-    /// Reads the certificate again, if it is in files. One that cannot be used leaves the one in force as it is.
+    /// Reads the certificate again, if it is in files. One that cannot be used leaves the one in force as it is. Says so if
+    /// the clients' authority is another one by now.
     pub fn renew_certificate(&self) {
-        let Some(files) = self.settings.server.tls.as_ref().and_then(settings::Encryption::files) else { return };
-        if let Err(cause) = certificate::install(files, &self.certificates, self.clock.now()) {
+        let files = self.settings.server.tls.as_ref().and_then(settings::Encryption::files);
+        if let Some(files) = files
+            && let Err(cause) = certificate::install(files, &self.certificates, self.clock.now())
+        {
             error!(error = format!("{cause:#}"), "the certificate is refused; the one before stays in force");
         }
         if certificate::client_ca(&self.settings) != self.client_ca {

@@ -55,8 +55,8 @@ pub(super) async fn demo(listen: SocketAddr) -> anyhow::Result<ExitCode> {
             eprintln!("calferry: {}", words(Say::NearbyDemo, language, &[]));
         }
     }
-    let nothing = serve::marks(&Origin::Nothing, &[]);
-    let watch = Watch::new(nothing.clone(), nothing);
+    let nothing = || serve::marks(&Origin::Nothing, &[]);
+    let watch = Watch::new(nothing(), nothing());
     let ended = serve::run(app, watch, &Origin::Nothing, &given, signals).await;
     upstream.abort();
     ended

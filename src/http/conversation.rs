@@ -41,7 +41,7 @@ pub(super) struct Conversation<'a, R> {
     pub(super) tls: Option<Encrypted>,
     pub(super) patience: Patience,
     pub(super) metrics: &'a Metrics,
-    /// One is free for each connection that may still come.
+    /// None is free when all are taken, but for the one that a listener holds for the next connection.
     pub(super) places: &'a Semaphore,
     pub(super) stop: &'a CancellationToken,
 }
