@@ -36,6 +36,7 @@ mod forms;
 mod forwarded;
 mod framing;
 mod front;
+mod gather;
 mod guard;
 mod health;
 mod limits;
@@ -47,6 +48,7 @@ mod probe;
 mod route;
 mod server;
 mod status_page;
+mod turns;
 mod vigil;
 
 pub use admin::Admin;

@@ -13,7 +13,7 @@ use http::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, Sleep};
@@ -22,9 +22,11 @@ use tracing::debug;
 
 use super::answer::Answer;
 use super::caller::Peer;
+use super::gather::Gather;
 use super::metrics::Metrics;
 use super::probe::{Encrypted, PROBE};
 use super::server::{LAST_REQUEST, Routes};
+use super::turns::{Here, Turns};
 use super::vigil::{Patience, Ruling, Vigil, Watched};
 
 /// Longest head of a request: a URL and the headers of any client, many times over.
@@ -50,7 +52,7 @@ impl<R: Routes> Conversation<'_, R> {
     /// Answers requests until the client, a deadline or the program's end ends it.
     pub(super) async fn run<IO>(&self, stream: IO)
     where
-        IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        IO: AsyncRead + AsyncWrite + Gather + Unpin + Send + 'static,
     {
         let vigil = Vigil::new(self.patience);
         let mut watch = Watch::new(Arc::clone(&vigil), self);
@@ -60,9 +62,10 @@ impl<R: Routes> Conversation<'_, R> {
         }
         if io.speaks_http2() {
             vigil.is_multiplexed();
-            return self.multiplexed(io, watch).await;
+            return Box::pin(self.multiplexed(io, watch)).await;
         }
-        while let Some(idle) = self.one_by_one(io, &mut watch).await {
+        // In a box, so that an idle one holds nothing of it.
+        while let Some(idle) = Box::pin(self.one_by_one(io, &mut watch)).await {
             io = idle;
             if !watch.first_bytes(&mut io).await {
                 return end(io).await;
@@ -73,7 +76,7 @@ impl<R: Routes> Conversation<'_, R> {
     /// HTTP/1.1. Returns the bytes when it has gone idle.
     async fn one_by_one<IO>(&self, io: Watched<IO>, watch: &mut Watch<'_>) -> Option<Watched<IO>>
     where
-        IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        IO: AsyncRead + AsyncWrite + Gather + Unpin + Send + 'static,
     {
         let vigil = Arc::clone(&watch.vigil);
         let service = service_fn(|request| self.answer(&vigil, request));
@@ -107,16 +110,17 @@ impl<R: Routes> Conversation<'_, R> {
     /// HTTP/2.
     async fn multiplexed<IO>(&self, io: Watched<IO>, mut watch: Watch<'_>)
     where
-        IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        IO: AsyncRead + AsyncWrite + Gather + Unpin + Send + 'static,
     {
         let vigil = Arc::clone(&watch.vigil);
         // hyper moves what is to answer from hand to hand before it runs, and it is large.
         let service = service_fn(|request| Box::pin(self.answer(&vigil, request)));
-        let mut connection = pin!(http2().serve_connection(TokioIo::new(io), service));
+        let (turns, bytes) = Turns::new(io);
+        let mut connection = pin!(http2().serve_connection(TokioIo::new(bytes), service));
         loop {
             tokio::select! {
                 biased;
-                ended = connection.as_mut() => {
+                ended = poll_fn(|cx| turns.poll(connection.as_mut(), cx)) => {
                     if let Err(error) = ended {
                         debug!(%error, "a connection ended badly");
                     }
@@ -253,16 +257,13 @@ fn http1() -> http1::Builder {
     builder
 }
 
-fn http2() -> http2::Builder<TokioExecutor> {
-    let mut builder = http2::Builder::new(TokioExecutor::new());
+fn http2() -> http2::Builder<Here> {
+    let mut builder = http2::Builder::new(Here);
     builder
-        .timer(TokioTimer::new())
         .max_concurrent_streams(100)
         .max_header_list_size(16 << 10)
         .max_pending_accept_reset_streams(20)
-        .max_local_error_reset_streams(20)
-        .keep_alive_interval(Duration::from_secs(20))
-        .keep_alive_timeout(Duration::from_secs(10));
+        .max_local_error_reset_streams(20);
     builder
 }
 

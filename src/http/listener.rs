@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::str::FromStr;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
+use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixListener, UnixStream};
 
@@ -163,7 +165,16 @@ fn tcp(address: SocketAddr) -> io::Result<TcpListener> {
     // Connections that a predecessor left in the kernel's care are no reason not to start.
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
+    find_out_who_is_gone(&socket)?;
     socket.listen(QUEUE)
+}
+
+/// A client that was switched off says nothing, and an idle connection to it would stay for as long as one may be idle. So
+/// the kernel asks, and a minute later knows. Connections have this from the socket that accepts them. A ping of HTTP/2
+/// would do the same for that version only, at some work for each request.
+fn find_out_who_is_gone<'a>(socket: impl Into<SockRef<'a>>) -> io::Result<()> {
+    let asked = TcpKeepalive::new().with_time(Duration::from_secs(30)).with_interval(Duration::from_secs(10));
+    socket.into().set_tcp_keepalive(&asked.with_retries(3))
 }
 
 /// A socket file that nobody answers on was left by a program that was killed, and makes room.
@@ -208,6 +219,7 @@ impl Handed {
             // The first says no to a socket that is not of its kind, and leaves it to the second.
             if let Ok(Some(socket)) = self.sockets.take_tcp_listener(index) {
                 socket.set_nonblocking(true)?;
+                find_out_who_is_gone(&socket)?;
                 taken.push(Listener::Tcp(TcpListener::from_std(socket)?));
             } else if let Some(socket) = self.sockets.take_unix_listener(index)? {
                 socket.set_nonblocking(true)?;

@@ -21,6 +21,7 @@ use super::answer::Answer;
 use super::caller::Peer;
 use super::conversation::Conversation;
 use super::front::Front;
+use super::gather::{Gate, Gather};
 use super::limits::network;
 use super::listener::{Listener, Stream};
 use super::metrics::Metrics;
@@ -160,7 +161,7 @@ impl<R: Routes> Server<R> {
             Some(tls) if stream.is_tcp() => {
                 let shaken = Box::pin(self.shake_hands(tls, stream, &stop)).await;
                 if let Some(stream) = shaken {
-                    Box::pin(self.converse(stream, peer, Some(Encrypted), stop)).await;
+                    Box::pin(self.converse(Box::new(stream), peer, Some(Encrypted), stop)).await;
                 }
             }
             _ => Box::pin(self.converse(stream, peer, None, stop)).await,
@@ -169,11 +170,16 @@ impl<R: Routes> Server<R> {
 
     /// The handshake, with the deadlines of a request's head. When the program stops it goes on for a moment: behind it
     /// may come a last request.
-    async fn shake_hands(&self, tls: &Tls, stream: Stream, stop: &CancellationToken) -> Option<TlsStream<Stream>> {
+    async fn shake_hands(
+        &self,
+        tls: &Tls,
+        stream: Stream,
+        stop: &CancellationToken,
+    ) -> Option<TlsStream<Gate<Stream>>> {
         let handshake = async {
             // What is wrong with the connection shows in the handshake.
             let _ = tokio::time::timeout(self.patience.first_byte, stream.first_byte()).await.ok()?;
-            tokio::time::timeout(self.patience.head, tls.accept(stream)).await.ok()
+            tokio::time::timeout(self.patience.head, tls.accept(Gate::new(stream))).await.ok()
         };
         let stopped = async {
             stop.cancelled().await;
@@ -215,7 +221,7 @@ impl<R: Routes> Server<R> {
 
     async fn converse<IO>(&self, stream: IO, peer: Peer, tls: Option<Encrypted>, stop: CancellationToken)
     where
-        IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        IO: AsyncRead + AsyncWrite + Gather + Unpin + Send + 'static,
     {
         let (routes, patience) = (&self.routes, self.patience);
         let (metrics, places) = (&self.metrics, &*self.places);

@@ -14,6 +14,8 @@ use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
+use super::gather::Gather;
+
 /// How long a client may take. A connection is looked at every few seconds, five by default, so it may be cut by as much
 /// later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -265,6 +267,12 @@ impl<IO: AsyncRead + Unpin> Watched<IO> {
             self.unread.extend_from_slice(buf.filled());
         }
         Poll::Ready(true)
+    }
+}
+
+impl<IO: Gather> Gather for Watched<IO> {
+    fn gather(&mut self, whether: bool) {
+        self.io.gather(whether);
     }
 }
 

@@ -25,6 +25,21 @@ async fn a_burst_of_clients_waits_to_be_accepted_and_is_not_sent_away() {
 }
 
 #[tokio::test]
+async fn the_kernel_finds_out_whether_somebody_is_still_there() {
+    let address = SocketAddr::from(([127, 0, 0, 1], 0));
+    let opened = Listener::open(&Listen::Tcp(address), &mut Handed::from_env("")).await.unwrap();
+    let [listener] = opened.as_slice() else { panic!("{opened:?}") };
+    let _client = TcpStream::connect(listener.tcp().unwrap()).await.unwrap();
+    let (Stream::Tcp(stream), _) = listener.accept().await.unwrap() else { panic!("it is of the network") };
+    let socket = SockRef::from(&stream);
+    assert!(socket.keepalive().unwrap());
+    // 30 s, and three times 10 more: within the 75 s that a connection may be idle.
+    assert_eq!(socket.tcp_keepalive_time().unwrap(), Duration::from_secs(30));
+    assert_eq!(socket.tcp_keepalive_interval().unwrap(), Duration::from_secs(10));
+    assert_eq!(socket.tcp_keepalive_retries().unwrap(), 3);
+}
+
+#[tokio::test]
 async fn a_socket_is_for_its_owner_and_group() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("socket");

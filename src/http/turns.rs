@@ -1,0 +1,192 @@
+//! A connection of HTTP/2 takes turns: it reads what has come, answers what it can, writes all of that at once, and only
+//! then waits. As hyper and h2 do it by themselves, an answer is a task of its own that wakes the connection, whichever
+//! processor that is on, and nearly every frame is a call of the system.
+
+use std::error::Error;
+use std::io;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Wake, Waker, ready};
+
+use hyper::rt::Executor;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::gather::Gather;
+
+/// Runs an answer where it stands. Nearly all are ready at once; what must wait does so in a task of its own.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Here;
+
+impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Here {
+    fn execute(&self, answering: F) {
+        let mut answering = Box::pin(answering);
+        if answering.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {
+            tokio::spawn(answering);
+        }
+    }
+}
+
+/// Why a connection ended badly.
+type Trouble = Box<dyn Error + Send + Sync>;
+
+/// The turns of one connection, whose bytes hyper has by [`Bytes`].
+#[derive(Debug)]
+pub(super) struct Turns<IO> {
+    turn: Arc<Turn<IO>>,
+    waker: Waker,
+}
+
+/// A connection's bytes. While it is having its turn, what is written is kept.
+#[derive(Debug)]
+pub(super) struct Bytes<IO>(Arc<Turn<IO>>);
+
+#[derive(Debug)]
+struct Turn<IO> {
+    /// Both hold it, and only one uses it at a time.
+    io: Mutex<IO>,
+    gathers: AtomicBool,
+    /// Something was written and has not been flushed.
+    unsent: AtomicBool,
+    running: AtomicBool,
+    /// The connection was called since it last asked for bytes.
+    called: AtomicBool,
+    task: Mutex<Waker>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl<IO> Turn<IO> {
+    /// The connection is called: while it is having its turn, mostly by itself.
+    fn call(&self) {
+        if self.running.load(Ordering::SeqCst) {
+            self.called.store(true, Ordering::SeqCst);
+            // Then whoever ends the turn sees it.
+            if self.running.load(Ordering::SeqCst) {
+                return;
+            }
+        }
+        lock(&self.task).wake_by_ref();
+    }
+}
+
+impl<IO: Send> Wake for Turn<IO> {
+    fn wake(self: Arc<Self>) {
+        self.call();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.call();
+    }
+}
+
+impl<IO: AsyncWrite + Gather + Unpin + Send + 'static> Turns<IO> {
+    pub(super) fn new(io: IO) -> (Self, Bytes<IO>) {
+        let turn = Arc::new(Turn {
+            io: Mutex::new(io),
+            gathers: AtomicBool::new(false),
+            unsent: AtomicBool::new(false),
+            running: AtomicBool::new(false),
+            called: AtomicBool::new(false),
+            task: Mutex::new(Waker::noop().clone()),
+        });
+        (Self { waker: Arc::clone(&turn).into(), turn: Arc::clone(&turn) }, Bytes(turn))
+    }
+
+    /// Lets `connection` do what it can.
+    ///
+    /// # Errors
+    /// The connection's own, and if what it wrote cannot be sent.
+    pub(super) fn poll<C, E>(&self, connection: Pin<&mut C>, cx: &mut Context<'_>) -> Poll<Result<(), Trouble>>
+    where
+        C: Future<Output = Result<(), E>>,
+        E: Into<Trouble>,
+    {
+        let turn = &*self.turn;
+        lock(&turn.task).clone_from(cx.waker());
+        turn.running.store(true, Ordering::SeqCst);
+        turn.gathers.store(true, Ordering::Relaxed);
+        let done = connection.poll(&mut Context::from_waker(&self.waker));
+        turn.gathers.store(false, Ordering::Relaxed);
+        turn.running.store(false, Ordering::SeqCst);
+        if let Poll::Ready(done) = done {
+            return Poll::Ready(done.map_err(Into::into));
+        }
+        // What has come up in the meantime has its turn after others.
+        if turn.called.swap(false, Ordering::SeqCst) {
+            cx.waker().wake_by_ref();
+        }
+        if turn.unsent.load(Ordering::Relaxed) {
+            let mut io = lock(&turn.io);
+            io.gather(false);
+            ready!(Pin::new(&mut *io).poll_flush(cx))?;
+            turn.unsent.store(false, Ordering::Relaxed);
+        }
+        Poll::Pending
+    }
+}
+
+impl<IO: AsyncWrite + Gather + Unpin> Bytes<IO> {
+    fn write(
+        &self,
+        cx: &mut Context<'_>,
+        write: impl Fn(Pin<&mut IO>, &mut Context<'_>) -> Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        let mut io = lock(&self.0.io);
+        self.0.unsent.store(true, Ordering::Relaxed);
+        let gathers = self.0.gathers.load(Ordering::Relaxed);
+        io.gather(gathers);
+        let written = write(Pin::new(&mut *io), cx);
+        if !gathers || written.is_ready() {
+            return written;
+        }
+        // There is no room for more: from now on this turn is like any other's.
+        self.0.gathers.store(false, Ordering::Relaxed);
+        io.gather(false);
+        write(Pin::new(&mut *io), cx)
+    }
+}
+
+impl<IO: AsyncRead + Unpin> AsyncRead for Bytes<IO> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        // h2 reads before it looks at everything else, so it has heard who called before.
+        self.0.called.store(false, Ordering::SeqCst);
+        Pin::new(&mut *lock(&self.0.io)).poll_read(cx, buf)
+    }
+}
+
+impl<IO: AsyncWrite + Gather + Unpin> AsyncWrite for Bytes<IO> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        self.write(cx, |io, cx| io.poll_write(cx, buf))
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.write(cx, |io, cx| io.poll_write_vectored(cx, bufs))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        lock(&self.0.io).is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.0.gathers.load(Ordering::Relaxed) {
+            return Poll::Ready(Ok(()));
+        }
+        Pin::new(&mut *lock(&self.0.io)).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut io = lock(&self.0.io);
+        io.gather(false);
+        Pin::new(&mut *io).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests;
