@@ -9,7 +9,8 @@
 //! | `caller` | who is calling, and which proxies are believed |
 //! | `cloudflare` | which addresses are Cloudflare's |
 //! | `forwarded` | the way a request came, as proxies write it down. Pure |
-//! | `limits` | how often who may call |
+//! | `network` | whom clients are told apart by. Pure |
+//! | `limits` | how often who may call, and how many of them are remembered |
 //! | `front` | the public routes: the life of a request, top to bottom |
 //! | `route` | what a path asks for. Pure |
 //! | `conditional` | is what the client holds still current. Pure |
@@ -42,6 +43,7 @@ mod limits;
 mod listener;
 mod metrics;
 mod negotiate;
+mod network;
 mod page;
 mod probe;
 mod route;

@@ -21,9 +21,10 @@ use super::answer::Answer;
 use super::caller::Peer;
 use super::conversation::Conversation;
 use super::front::Front;
-use super::limits::network;
+use super::limits::CLIENTS_OF_A_SITE;
 use super::listener::{Listener, Stream};
 use super::metrics::Metrics;
+use super::network::Network;
 use super::probe::Encrypted;
 use crate::tls::Tls;
 
@@ -86,20 +87,21 @@ pub struct Server<R> {
     pub metrics: Arc<Metrics>,
 }
 
-/// How many connections every client has open.
-pub type Clients = Arc<Mutex<HashMap<Peer, usize>>>;
+/// How many connections every client has open, and every site of clients.
+pub type Clients = Arc<Mutex<HashMap<Network, usize>>>;
 
-/// A connection counts as its client's until this is dropped.
-struct Admitted<'a>(Option<(&'a Clients, Peer)>);
+/// A connection counts as its client's, and its site's, until this is dropped.
+struct Admitted<'a>(&'a Clients, [Option<Network>; 2]);
 
 impl Drop for Admitted<'_> {
     fn drop(&mut self) {
-        let Some((clients, client)) = &self.0 else { return };
-        let mut clients = clients.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(open) = clients.get_mut(client) {
-            *open -= 1;
-            if *open == 0 {
-                clients.remove(client);
+        let mut clients = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for counted in self.1.iter().flatten() {
+            if let Some(open) = clients.get_mut(counted) {
+                *open -= 1;
+                if *open == 0 {
+                    clients.remove(counted);
+                }
             }
         }
     }
@@ -198,19 +200,21 @@ impl<R: Routes> Server<R> {
         None
     }
 
-    /// A place among the connections of this client; `None` if it has too many. A proxy's are those of many clients.
+    /// A place among the connections of this client and of its site; `None` if one of them has too many. A proxy's are
+    /// those of many clients.
     fn admit(&self, peer: Peer) -> Option<Admitted<'_>> {
-        if !self.routes.is_one_client(peer) {
-            return Some(Admitted(None));
-        }
-        let client = network(peer);
+        let client = self.routes.is_one_client(peer).then(|| Network::of(peer));
+        let counted = [client, client.and_then(Network::site)];
+        let most = [1, CLIENTS_OF_A_SITE.get() as usize].map(|clients| clients * self.connections_per_client);
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        let open = clients.entry(client).or_default();
-        if *open >= self.connections_per_client {
+        let open = |network| clients.get(&network).copied().unwrap_or_default();
+        if counted.iter().zip(most).any(|(network, most)| network.is_some_and(|network| open(network) >= most)) {
             return None;
         }
-        *open += 1;
-        Some(Admitted(Some((&self.clients, client))))
+        for network in counted.into_iter().flatten() {
+            *clients.entry(network).or_default() += 1;
+        }
+        Some(Admitted(&self.clients, counted))
     }
 
     async fn converse<IO>(&self, stream: IO, peer: Peer, tls: Option<Encrypted>, stop: CancellationToken)

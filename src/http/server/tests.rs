@@ -51,6 +51,21 @@ fn the_connections_of_one_client_are_counted_together_and_those_of_a_proxy_are_n
     assert!(server.admit(at("192.0.2.1")).is_some());
 }
 
+/// Whoever has an IPv6 /48 has 65,536 networks.
+#[test]
+fn the_connections_of_a_site_are_counted_together_too() {
+    let server = server(2);
+    let admit = |network: u32| server.admit(at(&format!("2001:db8:1:{network:x}::1")));
+    let mut open: Vec<_> = (0..16).map(|number| admit(number / 2)).collect();
+    assert!(open.iter().all(Option::is_some));
+    assert!(admit(0xFFFF).is_none(), "eight networks have all there is for a site");
+    assert!(server.admit(at("2001:db8:2::1")).is_some(), "another site");
+    open.pop();
+    assert!(admit(0xFFFF).is_some(), "there is room again");
+    drop(open);
+    assert!(server.clients.lock().unwrap().is_empty(), "and of nobody is anything remembered");
+}
+
 /// A pause for each of them would let anybody hold up everybody, by hanging up early.
 #[test]
 fn a_client_that_hangs_up_before_it_is_accepted_holds_nobody_up() {
