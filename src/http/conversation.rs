@@ -9,7 +9,8 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::Request;
+use http::header::CONNECTION;
+use http::{HeaderValue, Request};
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
@@ -32,6 +33,12 @@ const HEAD_MAX: usize = 16 << 10;
 const HEADERS_MAX: usize = 64;
 /// How long a client may take to hear that the connection ends.
 const FAREWELL: Duration = Duration::from_secs(1);
+
+/// How old a connection gets before it is told to end, and by how much that varies, or those that began together would all
+/// come again together. Who may call is looked at when a connection begins: who was let in by a certificate that counts no
+/// more, or by a place that is another's by now, is not let in for ever. nginx's `keepalive_time` is an hour, too.
+const AGE: Duration = Duration::from_hours(1);
+const AGE_SPREAD: Duration = Duration::from_mins(10);
 
 /// What a connection needs beside its bytes.
 #[derive(Debug)]
@@ -142,7 +149,10 @@ impl<R: Routes> Conversation<'_, R> {
             request.extensions_mut().insert(mark);
         }
         async move {
-            let answer = routes.route(peer, request).await;
+            let mut answer = routes.route(peer, request).await;
+            if answering.is_last() {
+                answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
             drop(answering);
             Ok(answer)
         }
@@ -164,6 +174,8 @@ struct Watch<'a> {
     /// One for all the connection's time: to queue anew whenever it is polled would take a lock each time.
     stop: Pin<Box<WaitForCancellationFutureOwned>>,
     stopping: bool,
+    /// When it is old.
+    old: Instant,
     metrics: &'a Metrics,
     places: &'a Semaphore,
 }
@@ -185,7 +197,8 @@ impl<'a> Watch<'a> {
         let soon = of.patience.first_byte;
         let look = Box::pin(tokio::time::sleep(soon));
         let stop = Box::pin(of.stop.clone().cancelled_owned());
-        Self { vigil, look, soon, stop, stopping: false, metrics: of.metrics, places: of.places }
+        let old = Instant::now() + AGE + AGE_SPREAD.mul_f32(fastrand::f32());
+        Self { vigil, look, soon, stop, stopping: false, old, metrics: of.metrics, places: of.places }
     }
 
     /// Waits until it is time to look at the connection, or until the program is to end. Cancel safe.
@@ -207,7 +220,10 @@ impl<'a> Watch<'a> {
                         }
                     };
                     self.look.as_mut().reset(next);
-                    return if self.stopping { Call::Stop } else { call };
+                    if now >= self.old {
+                        self.vigil.grows_old();
+                    }
+                    return if self.stopping || self.vigil.is_over() { Call::Stop } else { call };
                 }
                 () = self.stop.as_mut(), if !self.stopping => {
                     self.stopping = true;

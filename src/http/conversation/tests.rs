@@ -3,7 +3,9 @@
 use std::io;
 use std::task::{Context, Poll};
 
+use bytes::Bytes;
 use http::StatusCode;
+use http_body_util::Empty;
 use tokio::io::{AsyncReadExt, DuplexStream, ReadBuf};
 
 use super::*;
@@ -35,7 +37,7 @@ impl Parts {
     }
 }
 
-async fn ask(client: &mut DuplexStream, pieces: &[&str]) {
+async fn ask(client: &mut DuplexStream, pieces: &[&str]) -> String {
     for piece in pieces {
         client.write_all(piece.as_bytes()).await.unwrap();
         tokio::time::sleep(Duration::from_secs(1)).await;
@@ -44,7 +46,9 @@ async fn ask(client: &mut DuplexStream, pieces: &[&str]) {
     while !heard.ends_with(b"fine\n") {
         assert_ne!(client.read_buf(&mut heard).await.unwrap(), 0, "{}", String::from_utf8_lossy(&heard));
     }
-    assert!(heard.starts_with(b"HTTP/1.1 200"));
+    let heard = String::from_utf8(heard).unwrap();
+    assert!(heard.starts_with("HTTP/1.1 200"));
+    heard
 }
 
 const REQUEST: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -199,6 +203,67 @@ async fn over_http_2_who_is_not_there_any_more_is_found_out_long_before_an_idle_
     let conversation = parts.conversation();
     let ((), taken) = tokio::join!(conversation.run(ours), asked);
     assert!((25..=40).contains(&taken), "{taken}");
+}
+
+/// How old a connection is when an answer says that it is the last, if there is a request every `pause`.
+async fn age_at_the_last_answer(pause: Duration) -> Duration {
+    let (ours, mut client) = tokio::io::duplex(1 << 16);
+    let parts = Parts::new();
+    let asked = async {
+        let began = Instant::now();
+        while !ask(&mut client, &[REQUEST]).await.contains("connection: close\r\n") {
+            tokio::time::sleep(pause).await;
+        }
+        let age = began.elapsed();
+        assert_eq!(client.read(&mut [0; 8]).await.unwrap(), 0);
+        age
+    };
+    let conversation = parts.conversation();
+    let whole = async { tokio::join!(conversation.run(ours), asked).1 };
+    tokio::time::timeout(AGE * 2, whole).await.expect("it ends")
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_old_connection_ends_with_an_answer_and_no_request_goes_without() {
+    let mut ages = Vec::new();
+    for pause in [0, 0, 4, 4, 70].map(Duration::from_secs) {
+        let age = age_at_the_last_answer(pause).await;
+        let slack = pause + Patience::default().first_byte + Duration::from_secs(2);
+        assert!((AGE..=AGE + AGE_SPREAD + slack).contains(&age), "{age:?}, asked every {pause:?}");
+        ages.push(age.as_secs() / 60);
+    }
+    ages.dedup();
+    assert!(ages.len() > 1, "all end at one time");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_old_connection_by_http_2_is_told_to_end_and_no_request_goes_without() {
+    for pause in [1, 70].map(Duration::from_secs) {
+        let (ours, client) = tokio::io::duplex(1 << 16);
+        let parts = Parts::new();
+        let asked = async {
+            let began = Instant::now();
+            let builder = hyper::client::conn::http2::Builder::new(TokioExecutor::new());
+            let (mut sender, connection) = builder.handshake(TokioIo::new(client)).await.unwrap();
+            let connection = tokio::spawn(connection);
+            while sender.ready().await.is_ok() {
+                let request = Request::get("http://a/").body(Empty::<Bytes>::new()).unwrap();
+                match sender.try_send_request(request).await {
+                    Ok(answer) => assert_eq!(answer.status(), StatusCode::OK),
+                    // As it was about to be sent, the client heard that it had better ask elsewhere.
+                    Err(mut error) => assert!(error.take_message().is_some(), "{:?}", error.into_error()),
+                }
+                tokio::time::sleep(pause).await;
+            }
+            connection.await.unwrap().unwrap();
+            began.elapsed()
+        };
+        let conversation = parts.conversation();
+        let whole = async { tokio::join!(conversation.run(ours), asked).1 };
+        let age = tokio::time::timeout(AGE * 2, whole).await.expect("it ends");
+        let slack = pause + Patience::default().first_byte * 2;
+        assert!((AGE..=AGE + AGE_SPREAD + slack).contains(&age), "{age:?}, asked every {pause:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
