@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `listener` | where connections come from: addresses, Unix sockets, systemd's sockets |
 //! | `server` | accepting connections, as many as there is room for, with or without TLS |
+//! | `places` | how many connections there may be at once |
 //! | `conversation` | one connection's requests, from its first byte to its last answer |
 //! | `vigil` | deadlines of a connection: silent, slow, idle, stuck |
 //! | `caller` | who is calling, and which proxies are believed |
@@ -45,6 +46,7 @@ mod metrics;
 mod negotiate;
 mod network;
 mod page;
+mod places;
 mod probe;
 mod route;
 mod server;
@@ -60,5 +62,6 @@ pub use guard::Password;
 pub use limits::Rates;
 pub use listener::{Handed, Listen, Listener};
 pub use metrics::Metrics;
+pub use places::Places;
 pub use probe::{Encrypted, Place, Probe, Probed};
 pub use server::{Clients, Patience, Routes, Server};

@@ -16,7 +16,6 @@ use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
-use tokio::sync::Semaphore;
 use tokio::time::{Instant, Sleep};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tracing::debug;
@@ -24,6 +23,7 @@ use tracing::debug;
 use super::answer::Answer;
 use super::caller::Peer;
 use super::metrics::Metrics;
+use super::places::Places;
 use super::probe::{Encrypted, PROBE};
 use super::server::{LAST_REQUEST, Routes};
 use super::vigil::{Patience, Ruling, Vigil, Watched};
@@ -48,8 +48,7 @@ pub(super) struct Conversation<'a, R> {
     pub(super) tls: Option<Encrypted>,
     pub(super) patience: Patience,
     pub(super) metrics: &'a Metrics,
-    /// None is free when all are taken, but for the one that a listener holds for the next connection.
-    pub(super) places: &'a Semaphore,
+    pub(super) places: &'a Places,
     pub(super) stop: &'a CancellationToken,
 }
 
@@ -177,7 +176,7 @@ struct Watch<'a> {
     /// When it is old.
     old: Instant,
     metrics: &'a Metrics,
-    places: &'a Semaphore,
+    places: &'a Places,
 }
 
 /// What is to be done about a connection.
@@ -209,9 +208,9 @@ impl<'a> Watch<'a> {
                     let now = self.look.deadline();
                     let (next, call) = match self.vigil.rule(now) {
                         Ruling::GoOn(next) => (next, Call::Busy),
-                        // Somebody may be waiting for its place: a few clients could keep all others out by nothing but
+                        // Unless somebody waits for its place: a few clients could keep all others out by nothing but
                         // staying.
-                        Ruling::Idle(until) if self.places.available_permits() > 0 => {
+                        Ruling::Idle(until) if !self.places.are_wanted() => {
                             (until.min(now + self.soon), Call::Idle)
                         }
                         Ruling::Idle(_) | Ruling::Cut => {

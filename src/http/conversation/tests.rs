@@ -24,11 +24,11 @@ impl Routes for Fine {
     }
 }
 
-struct Parts(Arc<Fine>, Metrics, CancellationToken, Semaphore);
+struct Parts(Arc<Fine>, Metrics, CancellationToken, Arc<Places>);
 
 impl Parts {
     fn new() -> Self {
-        Self(Arc::new(Fine), Metrics::default(), CancellationToken::new(), Semaphore::new(1))
+        Self(Arc::new(Fine), Metrics::default(), CancellationToken::new(), Places::new(1, "of a test"))
     }
 
     fn conversation(&self) -> Conversation<'_, Fine> {
@@ -267,11 +267,14 @@ async fn an_old_connection_by_http_2_is_told_to_end_and_no_request_goes_without(
 }
 
 #[tokio::test(start_paused = true)]
-async fn when_all_places_are_taken_an_idle_connection_gives_way() {
+async fn an_idle_connection_gives_way_if_somebody_waits_for_its_place_and_only_then() {
     let parts = Parts::new();
-    for taken in [0, 1] {
+    let _taken = parts.3.take().await;
+    let patience = Patience::default();
+    for (is_wanted, range) in
+        [(false, patience.idle..patience.idle * 2), (true, Duration::ZERO..patience.first_byte * 3)]
+    {
         let (ours, mut client) = tokio::io::duplex(1 << 16);
-        let _places = parts.3.acquire_many(taken).await.unwrap();
         let conversation = parts.conversation();
         let stayed = async {
             ask(&mut client, &[REQUEST]).await;
@@ -279,9 +282,15 @@ async fn when_all_places_are_taken_an_idle_connection_gives_way() {
             assert_eq!(client.read(&mut [0; 16]).await.unwrap(), 0);
             since.elapsed()
         };
-        let ((), stayed) = tokio::join!(conversation.run(ours), stayed);
-        let patience = Patience::default();
-        let range = if taken == 0 { patience.idle..patience.idle * 2 } else { Duration::ZERO..patience.first_byte * 3 };
-        assert!(range.contains(&stayed), "{stayed:?}, {taken} taken");
+        let talk = async { tokio::join!(conversation.run(ours), stayed).1 };
+        let stayed = if is_wanted {
+            tokio::select! {
+                _ = parts.3.take() => unreachable!("nobody leaves the only place"),
+                stayed = talk => stayed,
+            }
+        } else {
+            talk.await
+        };
+        assert!(range.contains(&stayed), "{stayed:?}, wanted: {is_wanted}");
     }
 }

@@ -27,7 +27,7 @@ fn server(connections_per_client: usize) -> Server<Fine> {
     Server {
         routes: Arc::new(Fine),
         patience: Patience::default(),
-        places: Arc::new(Semaphore::new(100)),
+        places: Places::new(100, "of a test"),
         connections_per_client,
         clients: Clients::default(),
         tls: None,
