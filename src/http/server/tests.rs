@@ -1,6 +1,8 @@
 //! Whose connections are counted together, and what a failed accept says.
 
 use http::StatusCode;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 
 use super::super::answer;
 use super::*;
@@ -64,6 +66,30 @@ fn the_connections_of_a_site_are_counted_together_too() {
     assert!(admit(0xFFFF).is_some(), "there is room again");
     drop(open);
     assert!(server.clients.lock().unwrap().is_empty(), "and of nobody is anything remembered");
+}
+
+/// Idle connections end then, and leave it a place.
+#[tokio::test]
+async fn a_connection_that_waits_for_a_place_when_the_program_stops_is_answered() {
+    const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    let listener = Listener::Tcp(TcpListener::bind("127.0.0.1:0").await.unwrap());
+    let address = listener.tcp().unwrap();
+    let (places, stop) = (Places::new(1, "of a test"), CancellationToken::new());
+    let server = Server { places: Arc::clone(&places), ..server(9) };
+    let running = tokio::spawn(server.run(listener, stop.clone()));
+    let mut idle = TcpStream::connect(address).await.unwrap();
+    idle.write_all(REQUEST).await.unwrap();
+    assert!(idle.read(&mut [0; 1024]).await.unwrap() > 0);
+    let mut waiting = TcpStream::connect(address).await.unwrap();
+    waiting.write_all(REQUEST).await.unwrap();
+    while !places.are_wanted() {
+        tokio::task::yield_now().await;
+    }
+    stop.cancel();
+    let mut heard = String::new();
+    waiting.read_to_string(&mut heard).await.unwrap();
+    assert!(heard.starts_with("HTTP/1.1 200") && heard.ends_with("fine\n"), "{heard:?}");
+    running.await.unwrap();
 }
 
 /// A pause for each of them would let anybody hold up everybody, by hanging up early.
