@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use tokio::sync::{Notify, Semaphore, mpsc};
+use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
@@ -19,7 +19,7 @@ use self::directory::directory;
 use crate::acme::Keeper;
 use crate::clock::Clock;
 use crate::feed::Key;
-use crate::http::{Admin, Clients, Front, Handed, Listen, Listener, Metrics, Probe, Server};
+use crate::http::{Admin, Clients, Front, Handed, Listen, Listener, Metrics, Places, Probe, Server};
 use crate::publisher::Publisher;
 use crate::refresh::{Bounds, Change, Plan, Refresher};
 use crate::settings::{self, Settings};
@@ -137,9 +137,7 @@ impl App {
 
     fn listen(&self, listeners: Vec<Listener>, admin: Option<Listener>, tls: Option<&Tls>) -> anyhow::Result<()> {
         let settings = &self.settings.server;
-        // Each listener but one may hold a place for a connection that has yet to come.
-        let places = settings.max_connections + listeners.len().saturating_sub(1);
-        let (places, clients) = (Arc::new(Semaphore::new(places)), Clients::default());
+        let (places, clients) = (Places::new(settings.max_connections, "max_connections"), Clients::default());
         for listener in listeners {
             let public = Server {
                 routes: Arc::clone(&self.front),
@@ -158,7 +156,7 @@ impl App {
             let private = Server {
                 routes: Arc::new(Admin::new(Arc::clone(&self.front), secret, settings.admin_password.clone())),
                 patience: settings.patience,
-                places: Arc::new(Semaphore::new(ADMIN_CONNECTIONS)),
+                places: Places::new(ADMIN_CONNECTIONS, "the private listener's"),
                 connections_per_client: ADMIN_CONNECTIONS_PER_CLIENT,
                 clients: Clients::default(),
                 tls: None,

@@ -4,12 +4,14 @@
 //! |---|---|
 //! | `listener` | where connections come from: addresses, Unix sockets, systemd's sockets |
 //! | `server` | accepting connections, as many as there is room for, with or without TLS |
+//! | `places` | how many connections there may be at once |
 //! | `conversation` | one connection's requests, from its first byte to its last answer |
 //! | `vigil` | deadlines of a connection: silent, slow, idle, stuck |
 //! | `caller` | who is calling, and which proxies are believed |
 //! | `cloudflare` | which addresses are Cloudflare's |
 //! | `forwarded` | the way a request came, as proxies write it down. Pure |
-//! | `limits` | how often who may call |
+//! | `network` | whom clients are told apart by. Pure |
+//! | `limits` | how often who may call, and how many of them are remembered |
 //! | `front` | the public routes: the life of a request, top to bottom |
 //! | `route` | what a path asks for. Pure |
 //! | `conditional` | is what the client holds still current. Pure |
@@ -43,7 +45,9 @@ mod limits;
 mod listener;
 mod metrics;
 mod negotiate;
+mod network;
 mod page;
+mod places;
 mod probe;
 mod route;
 mod server;
@@ -60,5 +64,6 @@ pub use guard::Password;
 pub use limits::Rates;
 pub use listener::{Handed, Listen, Listener};
 pub use metrics::Metrics;
+pub use places::Places;
 pub use probe::{Encrypted, Place, Probe, Probed};
 pub use server::{Clients, Patience, Routes, Server};

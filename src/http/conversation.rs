@@ -9,13 +9,13 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::Request;
+use http::header::CONNECTION;
+use http::{HeaderValue, Request};
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
-use tokio::sync::Semaphore;
 use tokio::time::{Instant, Sleep};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tracing::debug;
@@ -24,6 +24,7 @@ use super::answer::Answer;
 use super::caller::Peer;
 use super::gather::Gather;
 use super::metrics::Metrics;
+use super::places::Places;
 use super::probe::{Encrypted, PROBE};
 use super::server::{LAST_REQUEST, Routes};
 use super::turns::{Here, Turns};
@@ -35,6 +36,12 @@ const HEADERS_MAX: usize = 64;
 /// How long a client may take to hear that the connection ends.
 const FAREWELL: Duration = Duration::from_secs(1);
 
+/// How old a connection gets before it is told to end, and by how much that varies, or those that began together would all
+/// come again together. Who may call is looked at when a connection begins: who was let in by a certificate that counts no
+/// more, or by a place that is another's by now, is not let in for ever. nginx's `keepalive_time` is an hour, too.
+const AGE: Duration = Duration::from_hours(1);
+const AGE_SPREAD: Duration = Duration::from_mins(10);
+
 /// What a connection needs beside its bytes.
 #[derive(Debug)]
 pub(super) struct Conversation<'a, R> {
@@ -43,8 +50,7 @@ pub(super) struct Conversation<'a, R> {
     pub(super) tls: Option<Encrypted>,
     pub(super) patience: Patience,
     pub(super) metrics: &'a Metrics,
-    /// None is free when all are taken, but for the one that a listener holds for the next connection.
-    pub(super) places: &'a Semaphore,
+    pub(super) places: &'a Places,
     pub(super) stop: &'a CancellationToken,
 }
 
@@ -146,7 +152,10 @@ impl<R: Routes> Conversation<'_, R> {
             request.extensions_mut().insert(mark);
         }
         async move {
-            let answer = routes.route(peer, request).await;
+            let mut answer = routes.route(peer, request).await;
+            if answering.is_last() {
+                answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
             drop(answering);
             Ok(answer)
         }
@@ -168,8 +177,10 @@ struct Watch<'a> {
     /// One for all the connection's time: to queue anew whenever it is polled would take a lock each time.
     stop: Pin<Box<WaitForCancellationFutureOwned>>,
     stopping: bool,
+    /// When it is old.
+    old: Instant,
     metrics: &'a Metrics,
-    places: &'a Semaphore,
+    places: &'a Places,
 }
 
 /// What is to be done about a connection.
@@ -189,7 +200,8 @@ impl<'a> Watch<'a> {
         let soon = of.patience.first_byte;
         let look = Box::pin(tokio::time::sleep(soon));
         let stop = Box::pin(of.stop.clone().cancelled_owned());
-        Self { vigil, look, soon, stop, stopping: false, metrics: of.metrics, places: of.places }
+        let old = Instant::now() + AGE + AGE_SPREAD.mul_f32(fastrand::f32());
+        Self { vigil, look, soon, stop, stopping: false, old, metrics: of.metrics, places: of.places }
     }
 
     /// Waits until it is time to look at the connection, or until the program is to end. Cancel safe.
@@ -200,9 +212,9 @@ impl<'a> Watch<'a> {
                     let now = self.look.deadline();
                     let (next, call) = match self.vigil.rule(now) {
                         Ruling::GoOn(next) => (next, Call::Busy),
-                        // Somebody may be waiting for its place: a few clients could keep all others out by nothing but
+                        // Unless somebody waits for its place: a few clients could keep all others out by nothing but
                         // staying.
-                        Ruling::Idle(until) if self.places.available_permits() > 0 => {
+                        Ruling::Idle(until) if !self.places.are_wanted() => {
                             (until.min(now + self.soon), Call::Idle)
                         }
                         Ruling::Idle(_) | Ruling::Cut => {
@@ -211,7 +223,10 @@ impl<'a> Watch<'a> {
                         }
                     };
                     self.look.as_mut().reset(next);
-                    return if self.stopping { Call::Stop } else { call };
+                    if now >= self.old {
+                        self.vigil.grows_old();
+                    }
+                    return if self.stopping || self.vigil.is_over() { Call::Stop } else { call };
                 }
                 () = self.stop.as_mut(), if !self.stopping => {
                     self.stopping = true;

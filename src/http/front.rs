@@ -223,8 +223,8 @@ impl Front {
 
     /// What everybody may ask, so often.
     fn without_token<B>(&self, client: Peer, route: &Route<'_>, request: &Request<B>) -> Answer {
-        if let Err(wait) = self.limits.load().request(client) {
-            return self.too_many(wait);
+        if let Err(spent) = self.limits.load().request(client) {
+            return self.too_many(spent.wait);
         }
         if is_other_method(request) {
             self.metrics.refused.inc();
@@ -361,20 +361,20 @@ impl Front {
 
     /// The answer for a revoked device: in words if it is a browser that asks for the page.
     fn revoked<B>(&self, client: Peer, for_page: Option<&Request<B>>) -> Answer {
-        if let Err(wait) = self.limits.load().request(client) {
-            return self.too_many(wait);
+        if let Err(spent) = self.limits.load().request(client) {
+            return self.too_many(spent.wait);
         }
         self.metrics.revoked.inc();
         for_page.map_or_else(answer::gone, page::revoked)
     }
 
     fn unknown(&self, client: Peer) -> Answer {
-        if let Err(wait) = self.limits.load().request(client) {
-            return self.too_many(wait);
+        if let Err(spent) = self.limits.load().request(client) {
+            return self.too_many(spent.wait);
         }
-        if let Err(wait) = self.limits.load().wrong_token(client) {
-            debug!(?client, "too many wrong tokens");
-            return self.too_many(wait);
+        if let Err(spent) = self.limits.load().wrong_token(client) {
+            debug!(?client, whose = ?spent.whose, "too many wrong tokens");
+            return self.too_many(spent.wait);
         }
         self.metrics.unknown.inc();
         answer::unknown()

@@ -23,7 +23,8 @@ use tracing::warn;
 
 use super::answer::{self, Answer};
 use super::caller::Peer;
-use super::limits::{Limits, Rates, network};
+use super::limits::{Limits, Rates, Spent};
+use super::network::Network;
 use crate::page::Language;
 
 /// Wrong passwords that a client may try in a minute.
@@ -82,7 +83,7 @@ pub(super) struct Guard {
     known: Mutex<Option<blake3::Hash>>,
     tries: Limits,
     /// Who has to wait, until when.
-    waiting: Mutex<HashMap<Peer, Instant>>,
+    waiting: Mutex<HashMap<Network, Instant>>,
     checking: Semaphore,
 }
 
@@ -127,15 +128,19 @@ impl Guard {
         }
         self.tries.sweep();
         warn!("a wrong password for the status page");
-        if let Err(wait) = self.tries.wrong_token(client) {
-            self.make_wait(client, wait);
+        if let Err(spent) = self.tries.wrong_token(client) {
+            self.make_wait(spent);
         }
         Err(Refusal::Unauthorized)
     }
 
     fn is_known(&self, client: Peer, digest: &blake3::Hash) -> Result<bool, Refusal> {
         let now = Instant::now();
-        let until = locked(&self.waiting).get(&network(client)).copied();
+        let client = Network::of(client);
+        let waiting = locked(&self.waiting);
+        let until =
+            [Some(client), client.site()].into_iter().flatten().filter_map(|who| waiting.get(&who)).max().copied();
+        drop(waiting);
         if let Some(wait) = until.and_then(|until| until.checked_duration_since(now)).filter(|wait| !wait.is_zero()) {
             return Err(Refusal::Wait(wait));
         }
@@ -143,11 +148,11 @@ impl Guard {
         Ok(locked(&self.known).is_some_and(|known| known == *digest))
     }
 
-    fn make_wait(&self, client: Peer, wait: Duration) {
+    fn make_wait(&self, Spent { whose, wait }: Spent) {
         let now = Instant::now();
         let mut waiting = locked(&self.waiting);
         waiting.retain(|_, until| *until > now);
-        waiting.insert(network(client), now + wait);
+        waiting.insert(whose, now + wait);
     }
 }
 

@@ -76,6 +76,12 @@ impl Metrics {
         Open(&self.open_connections)
     }
 
+    /// A connection was closed at once.
+    pub(super) fn crowded(&self) {
+        self.connections.inc();
+        self.crowded_connections.inc();
+    }
+
     pub(super) fn served(&self, freshness: Freshness, not_modified: bool, bytes: usize) {
         let counter = match (not_modified, freshness) {
             (true, _) => &self.not_modified,

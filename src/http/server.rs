@@ -9,7 +9,6 @@ use std::time::Duration;
 use http::Request;
 use hyper::body::Incoming;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
@@ -22,9 +21,11 @@ use super::caller::Peer;
 use super::conversation::Conversation;
 use super::front::Front;
 use super::gather::{Gate, Gather};
-use super::limits::network;
+use super::limits::CLIENTS_OF_A_SITE;
 use super::listener::{Listener, Stream};
 use super::metrics::Metrics;
+use super::network::Network;
+use super::places::Places;
 use super::probe::Encrypted;
 use crate::tls::Tls;
 
@@ -75,8 +76,9 @@ pub struct Server<R> {
     pub routes: Arc<R>,
     /// How long a client may take.
     pub patience: Patience,
-    /// A place for each connection, of all listeners together. Beyond them, new ones wait to be accepted.
-    pub places: Arc<Semaphore>,
+    /// A place for each connection, of all listeners together. Beyond them, each listener has one wait, and the rest wait
+    /// to be accepted.
+    pub places: Arc<Places>,
     /// Connections of one client at once. Beyond them, its new ones are closed.
     pub connections_per_client: usize,
     /// Who has how many, as far as they have any.
@@ -87,20 +89,21 @@ pub struct Server<R> {
     pub metrics: Arc<Metrics>,
 }
 
-/// How many connections every client has open.
-pub type Clients = Arc<Mutex<HashMap<Peer, usize>>>;
+/// How many connections every client has open, and every site of clients.
+pub type Clients = Arc<Mutex<HashMap<Network, usize>>>;
 
-/// A connection counts as its client's until this is dropped.
-struct Admitted<'a>(Option<(&'a Clients, Peer)>);
+/// A connection counts as its client's, and its site's, until this is dropped.
+struct Admitted(Clients, [Option<Network>; 2]);
 
-impl Drop for Admitted<'_> {
+impl Drop for Admitted {
     fn drop(&mut self) {
-        let Some((clients, client)) = &self.0 else { return };
-        let mut clients = clients.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(open) = clients.get_mut(client) {
-            *open -= 1;
-            if *open == 0 {
-                clients.remove(client);
+        let mut clients = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for counted in self.1.iter().flatten() {
+            if let Some(open) = clients.get_mut(counted) {
+                *open -= 1;
+                if *open == 0 {
+                    clients.remove(counted);
+                }
             }
         }
     }
@@ -112,33 +115,37 @@ impl<R: Routes> Server<R> {
     pub async fn run(self, listener: Listener, stop: CancellationToken) {
         let server = Arc::new(self);
         let connections = TaskTracker::new();
-        let (mut warned, mut full) = (None, None);
+        let mut warned = None;
         loop {
-            if server.places.available_permits() == 0 && is_due(&mut full) {
-                warn!("all places for connections are taken; idle connections give way (max_connections)");
-            }
-            let place = Arc::clone(&server.places).acquire_owned();
-            // A dropped accept loses no connection, a dropped acquire no place.
+            // A dropped accept loses no connection.
             let accepted = tokio::select! {
                 () = stop.cancelled() => break,
-                accepted = async { (place.await, listener.accept().await) } => accepted,
+                accepted = listener.accept() => accepted,
             };
             match accepted {
-                (Ok(place), Ok((stream, peer))) => {
+                Ok((stream, peer)) => {
+                    let Some(admitted) = server.admit(peer) else {
+                        server.metrics.crowded();
+                        continue;
+                    };
+                    // When the program stops, idle ones end, and there may be a place yet.
+                    let place = tokio::select! {
+                        place = server.places.take() => place,
+                        () = a_moment_after(&stop) => break,
+                    };
                     let (server, stop) = (Arc::clone(&server), stop.clone());
                     connections.spawn(async move {
                         server.connection(stream, peer, stop).await;
-                        drop(place);
+                        drop((admitted, place));
                     });
                 }
-                (_, Err(error)) if is_of_one_connection(&error) => debug!(%error, "a connection ended before it began"),
-                (_, Err(error)) => {
+                Err(error) if is_of_one_connection(&error) => debug!(%error, "a connection ended before it began"),
+                Err(error) => {
                     if is_due(&mut warned) {
                         warn!(%error, "connections cannot be accepted; allow more open files (LimitNOFILE, ulimit -n)");
                     }
                     tokio::time::sleep(EXHAUSTED).await;
                 }
-                (Err(_), _) => break,
             }
         }
         drop(listener);
@@ -148,10 +155,6 @@ impl<R: Routes> Server<R> {
 
     async fn connection(&self, stream: Stream, peer: Peer, stop: CancellationToken) {
         let _open = self.metrics.open();
-        let Some(_admitted) = self.admit(peer) else {
-            self.metrics.crowded_connections.inc();
-            return;
-        };
         if let Err(error) = stream.send_at_once() {
             debug!(%error, "TCP_NODELAY");
         }
@@ -181,13 +184,9 @@ impl<R: Routes> Server<R> {
             let _ = tokio::time::timeout(self.patience.first_byte, stream.first_byte()).await.ok()?;
             tokio::time::timeout(self.patience.head, tls.accept(Gate::new(stream))).await.ok()
         };
-        let stopped = async {
-            stop.cancelled().await;
-            tokio::time::sleep(LAST_REQUEST).await;
-        };
         let shaken = tokio::select! {
             shaken = handshake => shaken,
-            () = stopped => None,
+            () = a_moment_after(stop) => None,
         };
         match shaken {
             Some(Ok(Some(stream))) => return Some(stream),
@@ -204,19 +203,21 @@ impl<R: Routes> Server<R> {
         None
     }
 
-    /// A place among the connections of this client; `None` if it has too many. A proxy's are those of many clients.
-    fn admit(&self, peer: Peer) -> Option<Admitted<'_>> {
-        if !self.routes.is_one_client(peer) {
-            return Some(Admitted(None));
-        }
-        let client = network(peer);
+    /// A place among the connections of this client and of its site; `None` if one of them has too many. A proxy's are
+    /// those of many clients.
+    fn admit(&self, peer: Peer) -> Option<Admitted> {
+        let client = self.routes.is_one_client(peer).then(|| Network::of(peer));
+        let counted = [client, client.and_then(Network::site)];
+        let most = [1, CLIENTS_OF_A_SITE.get() as usize].map(|clients| clients * self.connections_per_client);
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        let open = clients.entry(client).or_default();
-        if *open >= self.connections_per_client {
+        let open = |network| clients.get(&network).copied().unwrap_or_default();
+        if counted.iter().zip(most).any(|(network, most)| network.is_some_and(|network| open(network) >= most)) {
             return None;
         }
-        *open += 1;
-        Some(Admitted(Some((&self.clients, client))))
+        for network in counted.into_iter().flatten() {
+            *clients.entry(network).or_default() += 1;
+        }
+        Some(Admitted(Arc::clone(&self.clients), counted))
     }
 
     async fn converse<IO>(&self, stream: IO, peer: Peer, tls: Option<Encrypted>, stop: CancellationToken)
@@ -227,6 +228,12 @@ impl<R: Routes> Server<R> {
         let (metrics, places) = (&self.metrics, &*self.places);
         Conversation { routes, peer, tls, patience, metrics, places, stop: &stop }.run(stream).await;
     }
+}
+
+/// Waits until the program stops, and as long as what is new may then still bring its request.
+async fn a_moment_after(stop: &CancellationToken) {
+    stop.cancelled().await;
+    tokio::time::sleep(LAST_REQUEST).await;
 }
 
 /// Whether a warning that was last given at `last` may be given again; then it is.

@@ -66,6 +66,8 @@ pub(super) struct Vigil {
     spoken: AtomicBool,
     /// HTTP/2: bytes between requests may be pings.
     multiplexed: AtomicBool,
+    /// It has been there for long enough.
+    old: AtomicBool,
 }
 
 const JUST_NOW: u64 = u64::MAX;
@@ -93,6 +95,7 @@ impl Vigil {
             answering: AtomicU32::new(0),
             spoken: AtomicBool::new(false),
             multiplexed: AtomicBool::new(false),
+            old: AtomicBool::new(false),
         })
     }
 
@@ -158,6 +161,17 @@ impl Vigil {
         self.multiplexed.store(true, Ordering::Relaxed);
     }
 
+    /// It has been there for long enough. By HTTP/1.1 its next answer is its last: closed between two, it could meet a
+    /// request that is on its way.
+    pub(super) fn grows_old(&self) {
+        self.old.store(true, Ordering::Relaxed);
+    }
+
+    /// It is old, and can be told to end without losing a request (RFC 9113 §6.8).
+    pub(super) fn is_over(&self) -> bool {
+        self.old.load(Ordering::Relaxed) && self.multiplexed.load(Ordering::Relaxed)
+    }
+
     fn received(&self, bytes: &[u8]) {
         if bytes.is_empty() {
             return;
@@ -207,6 +221,13 @@ impl Vigil {
 /// A request is being answered.
 #[derive(Debug)]
 pub(super) struct Answering(Arc<Vigil>);
+
+impl Answering {
+    /// Whether the answer is to be the last one of an old connection that answers one by one.
+    pub(super) fn is_last(&self) -> bool {
+        self.0.old.load(Ordering::Relaxed) && !self.0.multiplexed.load(Ordering::Relaxed)
+    }
+}
 
 impl Drop for Answering {
     fn drop(&mut self) {

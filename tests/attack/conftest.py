@@ -103,7 +103,7 @@ def as_before(request):
     # Connections to the upstream may come and go.
     eventually("file descriptors are given back", lambda: target.program.descriptors() <= descriptors + 4, 30)
     grown = target.program.rss() - rss
-    assert grown <= (48 if FULL else 96) * MIB, f"grew by {grown / MIB:.1f} MiB"
+    assert grown <= (48 if FULL else 16) * MIB, f"grew by {grown / MIB:.1f} MiB"
 
 
 def well(program: Program, place: Place, path: str, body: bytes) -> None:

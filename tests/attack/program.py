@@ -27,7 +27,7 @@ TICKS = os.sysconf("SC_CLK_TCK")
 # As short as settings may be, so that all deadlines pass within a test.
 DEADLINES = {"first_byte_timeout": 1, "header_timeout": 2, "idle_timeout": 2, "write_timeout": 2}
 # How much later a connection may be cut: the program looks once a second, and two busy cores take their time.
-LATE = 4 if FULL else 10
+LATE = 4
 
 
 def free_port() -> int:

@@ -205,8 +205,8 @@ def test_a_bomb_hurts_neither_the_copy_at_hand_nor_any_other_feed(victim, name, 
         assert reply.text() == good, "the old copy is served"
     assert taken <= (fate == "may"), reason
     assert not reasons or reason in reasons
-    assert most - rss <= 6 * (64 if FULL else 8) * MIB, "memory: six times the largest answer"
-    assert visitor.p99 <= (0.25 if FULL else 2)
+    assert most - rss <= (6 * 64 if FULL else 3 * 8) * MIB, "memory: so many times the largest answer"
+    assert visitor.p99 <= 0.25
     well(program, victim.place, victim.paths["calm"], victim.calm)
 
 

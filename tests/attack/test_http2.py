@@ -1,7 +1,7 @@
 """Floods of HTTP/2 frames that cost the sender little. The defences: h2's own counters, the bounds that `http::server`
 sets for it, and the vigil for what merely waits.
 
-Each attack may cost a second of processor time and 10 MB (more in a debug build), and must end in the end of its
+Each attack may cost a second of processor time and 10 MB, in a debug build too, and must end in the end of its
 connection or leave it usable; a phone is served during it all."""
 
 import contextlib
@@ -30,8 +30,9 @@ from program import DEADLINES, FULL, LATE, MIB
 from waiting import eventually
 
 MANY = 100_000 if FULL else 20_000
-CPU = 1.0 if FULL else 10.0
-MEMORY = (10 if FULL else 24) * MIB
+CPU, MEMORY = 1.0, 10e6
+# A hundred answers that were begun and are not taken are held until the vigil ends them.
+HELD = 16 * MIB
 WHOLE = END_STREAM | END_HEADERS
 
 
@@ -282,7 +283,7 @@ def test_answers_that_nobody_takes_are_given_up(target, kept, report):
         assert http2.ended.is_set(), f"still open after {allowed} s"
         lasted = time.monotonic() - began
     report(f"ended after {lasted:.1f} s, {(most[0] - rss) / MIB:+.1f} MiB; {visitor}")
-    assert most[0] - rss <= MEMORY
+    assert most[0] - rss <= HELD
 
 
 def test_a_client_that_reads_no_frame_while_it_floods_is_cut(target, report):

@@ -9,14 +9,14 @@ import time
 
 import pytest
 
-from client import ORDINARY, Ended, Place, Reading, Visitor, get, request
+from client import ORDINARY, Ended, Place, Reading, Visitor, admin, get, request
 from conftest import place_of, served
 from program import DEADLINES, FULL, LATE, Program
 from upstream import calendar, settings
 from waiting import eventually
 
 SOCKETS = int(os.environ.get("CALFERRY_ATTACK_SOCKETS", 1000 if FULL else 200))
-P99 = 0.25 if FULL else 2
+P99 = 0.25
 HEAD = b"GET /healthz HTTP/1.1\r\nHost: a\r\n"
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 SETTINGS = b"\0\0\0\4\0\0\0\0\0"
@@ -84,6 +84,7 @@ def test_a_client_that_takes_nothing_of_its_answer_is_cut_while_a_phone_is_serve
         # Five answers of several MB each: more than the kernel takes for the client.
         for one in held:
             one.sendall(request(target.large, target.place.port, "Accept-Encoding: identity\r\n").replace(b"gzip, deflate", b"identity") * 5)
+        eventually("all are in", lambda: target.program.descriptors() >= before + sockets)
         began = time.monotonic()
         eventually("all are cut", lambda: target.program.descriptors() <= before + 8, DEADLINES["write_timeout"] + 2 * LATE)
         lasted = time.monotonic() - began
@@ -159,9 +160,24 @@ def test_beyond_the_cap_of_connections_a_phone_waits_until_the_silent_are_cut(up
             grown = (program.rss() - rss) / max(held - descriptors, 1)
             assert reply.status == 200 and reply.text() == body
         assert held <= descriptors + most + 8, "never more than the cap"
+        assert f"all {most} places for connections are taken (max_connections)" in program.said()
         assert took <= 2 * (patience + LATE)
         eventually("descriptors are given back", lambda: program.descriptors() <= descriptors + 4)
         report(f"{count} connections at a cap of {most}: a phone was answered after {took:.1f} s; {grown / 1024:.1f} KiB each")
+    finally:
+        program.stop()
+
+
+def test_beyond_the_places_of_the_private_listener_whoever_watches_waits_and_it_says_whose_they_are(upstream):
+    """Takes hold on: the cap in `app`, which is no setting."""
+    program, place, path, _ = crowded(upstream, 50, DEADLINES["first_byte_timeout"])
+    try:
+        with contextlib.ExitStack() as stack:
+            for _ in range(65):
+                stack.enter_context(Place(program.admin_port).connect())
+            eventually("it is said", lambda: "places for connections are taken (the private listener's)" in program.said())
+            assert "max_connections" not in program.said(), "there is nothing to be set"
+            assert get(place, path).status == 200 and b"calferry_connections" in admin(program.admin_port, "/metrics")
     finally:
         program.stop()
 

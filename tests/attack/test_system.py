@@ -14,7 +14,7 @@ import time
 
 import pytest
 
-from client import admin, get
+from client import ATTACKER, admin, get
 from conftest import place_of, served, well
 from program import FULL, PROGRAM, Program
 from upstream import calendar, settings
@@ -263,16 +263,18 @@ def fate_of(program: Program) -> str | None:
 
 
 def test_a_clock_that_jumps_by_a_year_stops_nothing(upstream, tmp_path):
-    """Takes hold on: spans measured by a clock that does not jump, and dates that never go backwards."""
+    """Takes hold on: spans and limits measured by a clock that does not jump, and dates that never go backwards."""
     library = glob.glob("/usr/lib/*/faketime/libfaketime.so.1")
     assert library, "libfaketime is not installed"
     clock = tmp_path / "clock"
     clock.write_text("+0")
     fake = {"LD_PRELOAD": library[0], "FAKETIME_TIMESTAMP_FILE": str(clock), "FAKETIME_NO_CACHE": "1", "FAKETIME_DONT_FAKE_MONOTONIC": "1", "DONT_FAKE_MONOTONIC": "1"}
     address = upstream.on("/clock.ics", calendar("clock canary"))
-    program = Program(settings({"small": address}), environment=fake, server={"requests_per_minute": 6000})
+    program = Program(settings({"small": address}), environment=fake, server={"requests_per_minute": 6000, "wrong_tokens_per_minute": 20})
     try:
         place, path = place_of(program), program.paths()["small"]
+        guess = lambda: get(place, "/wrong.ics", source=ATTACKER)
+        began, guesses = time.monotonic(), [guess() for _ in range(22)]
         body = served(program, path, "clock canary")
         etag = get(place, path).header("etag")
         published = get(place, path).header("last-modified")
@@ -285,10 +287,14 @@ def test_a_clock_that_jumps_by_a_year_stops_nothing(upstream, tmp_path):
             # Never later than Date, which a clock that was set back may be before, and never another.
             assert get(place, path).header("last-modified") == (published if days >= 0 else None), days
             assert get(place, "/wrong.ics").status == 404
+            guesses += [guess() for _ in range(10)]
             # Deadlines hold all the same.
             with place.connect() as silent:
-                began = time.monotonic()
-                assert silent.recv(1) == b"" and 0.5 < time.monotonic() - began < 12
+                opened = time.monotonic()
+                assert silent.recv(1) == b"" and 0.5 < time.monotonic() - opened < 12
+        # A jump forgives no guess, and makes nobody wait for longer.
+        assert sum(reply.status == 404 for reply in guesses) <= 21 + (time.monotonic() - began) / 3
+        assert all(reply.status == 404 or int(reply.header("retry-after")) <= 60 for reply in guesses)
     finally:
         program.stop()
 

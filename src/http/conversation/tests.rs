@@ -3,7 +3,9 @@
 use std::io;
 use std::task::{Context, Poll};
 
+use bytes::Bytes;
 use http::StatusCode;
+use http_body_util::Empty;
 use tokio::io::{AsyncReadExt, DuplexStream, ReadBuf};
 
 use super::*;
@@ -22,11 +24,11 @@ impl Routes for Fine {
     }
 }
 
-struct Parts(Arc<Fine>, Metrics, CancellationToken, Semaphore);
+struct Parts(Arc<Fine>, Metrics, CancellationToken, Arc<Places>);
 
 impl Parts {
     fn new() -> Self {
-        Self(Arc::new(Fine), Metrics::default(), CancellationToken::new(), Semaphore::new(1))
+        Self(Arc::new(Fine), Metrics::default(), CancellationToken::new(), Places::new(1, "of a test"))
     }
 
     fn conversation(&self) -> Conversation<'_, Fine> {
@@ -35,7 +37,7 @@ impl Parts {
     }
 }
 
-async fn ask(client: &mut DuplexStream, pieces: &[&str]) {
+async fn ask(client: &mut DuplexStream, pieces: &[&str]) -> String {
     for piece in pieces {
         client.write_all(piece.as_bytes()).await.unwrap();
         tokio::time::sleep(Duration::from_secs(1)).await;
@@ -44,7 +46,9 @@ async fn ask(client: &mut DuplexStream, pieces: &[&str]) {
     while !heard.ends_with(b"fine\n") {
         assert_ne!(client.read_buf(&mut heard).await.unwrap(), 0, "{}", String::from_utf8_lossy(&heard));
     }
-    assert!(heard.starts_with(b"HTTP/1.1 200"));
+    let heard = String::from_utf8(heard).unwrap();
+    assert!(heard.starts_with("HTTP/1.1 200"));
+    heard
 }
 
 const REQUEST: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -186,12 +190,76 @@ async fn an_idle_connection_ends_at_once_when_the_program_does() {
     assert!(taken < Duration::from_secs(1), "{taken:?}");
 }
 
-#[tokio::test(start_paused = true)]
-async fn when_all_places_are_taken_an_idle_connection_gives_way() {
+/// How old a connection is when an answer says that it is the last, if there is a request every `pause`.
+async fn age_at_the_last_answer(pause: Duration) -> Duration {
+    let (ours, mut client) = tokio::io::duplex(1 << 16);
     let parts = Parts::new();
-    for taken in [0, 1] {
+    let asked = async {
+        let began = Instant::now();
+        while !ask(&mut client, &[REQUEST]).await.contains("connection: close\r\n") {
+            tokio::time::sleep(pause).await;
+        }
+        let age = began.elapsed();
+        assert_eq!(client.read(&mut [0; 8]).await.unwrap(), 0);
+        age
+    };
+    let conversation = parts.conversation();
+    let whole = async { tokio::join!(conversation.run(ours), asked).1 };
+    tokio::time::timeout(AGE * 2, whole).await.expect("it ends")
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_old_connection_ends_with_an_answer_and_no_request_goes_without() {
+    let mut ages = Vec::new();
+    for pause in [0, 0, 4, 4, 70].map(Duration::from_secs) {
+        let age = age_at_the_last_answer(pause).await;
+        let slack = pause + Patience::default().first_byte + Duration::from_secs(2);
+        assert!((AGE..=AGE + AGE_SPREAD + slack).contains(&age), "{age:?}, asked every {pause:?}");
+        ages.push(age.as_secs() / 60);
+    }
+    ages.dedup();
+    assert!(ages.len() > 1, "all end at one time");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_old_connection_by_http_2_is_told_to_end_and_no_request_goes_without() {
+    for pause in [1, 70].map(Duration::from_secs) {
+        let (ours, client) = tokio::io::duplex(1 << 16);
+        let parts = Parts::new();
+        let asked = async {
+            let began = Instant::now();
+            let builder = hyper::client::conn::http2::Builder::new(hyper_util::rt::TokioExecutor::new());
+            let (mut sender, connection) = builder.handshake(TokioIo::new(client)).await.unwrap();
+            let connection = tokio::spawn(connection);
+            while sender.ready().await.is_ok() {
+                let request = Request::get("http://a/").body(Empty::<Bytes>::new()).unwrap();
+                match sender.try_send_request(request).await {
+                    Ok(answer) => assert_eq!(answer.status(), StatusCode::OK),
+                    // As it was about to be sent, the client heard that it had better ask elsewhere.
+                    Err(mut error) => assert!(error.take_message().is_some(), "{:?}", error.into_error()),
+                }
+                tokio::time::sleep(pause).await;
+            }
+            connection.await.unwrap().unwrap();
+            began.elapsed()
+        };
+        let conversation = parts.conversation();
+        let whole = async { tokio::join!(conversation.run(ours), asked).1 };
+        let age = tokio::time::timeout(AGE * 2, whole).await.expect("it ends");
+        let slack = pause + Patience::default().first_byte * 2;
+        assert!((AGE..=AGE + AGE_SPREAD + slack).contains(&age), "{age:?}, asked every {pause:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_idle_connection_gives_way_if_somebody_waits_for_its_place_and_only_then() {
+    let parts = Parts::new();
+    let _taken = parts.3.take().await;
+    let patience = Patience::default();
+    for (is_wanted, range) in
+        [(false, patience.idle..patience.idle * 2), (true, Duration::ZERO..patience.first_byte * 3)]
+    {
         let (ours, mut client) = tokio::io::duplex(1 << 16);
-        let _places = parts.3.acquire_many(taken).await.unwrap();
         let conversation = parts.conversation();
         let stayed = async {
             ask(&mut client, &[REQUEST]).await;
@@ -199,9 +267,15 @@ async fn when_all_places_are_taken_an_idle_connection_gives_way() {
             assert_eq!(client.read(&mut [0; 16]).await.unwrap(), 0);
             since.elapsed()
         };
-        let ((), stayed) = tokio::join!(conversation.run(ours), stayed);
-        let patience = Patience::default();
-        let range = if taken == 0 { patience.idle..patience.idle * 2 } else { Duration::ZERO..patience.first_byte * 3 };
-        assert!(range.contains(&stayed), "{stayed:?}, {taken} taken");
+        let talk = async { tokio::join!(conversation.run(ours), stayed).1 };
+        let stayed = if is_wanted {
+            tokio::select! {
+                _ = parts.3.take() => unreachable!("nobody leaves the only place"),
+                stayed = talk => stayed,
+            }
+        } else {
+            talk.await
+        };
+        assert!(range.contains(&stayed), "{stayed:?}, wanted: {is_wanted}");
     }
 }

@@ -49,11 +49,29 @@ async fn whoever_tries_too_often_waits_with_their_whole_network_and_nobody_else_
     assert_eq!(guard.admit(at("2001:db8:0:1::1"), &bringing("right")).await, Ok(()));
 }
 
+/// A /48 has 65,536 networks to try from.
+#[tokio::test]
+async fn whoever_tries_from_many_networks_of_a_site_waits_with_the_whole_site() {
+    let guard = guard();
+    let mut tries = 0;
+    while guard.admit(at(&format!("2001:db8:1:{tries:x}::1")), &bringing(&format!("wrong {tries}"))).await
+        == Err(Refusal::Unauthorized)
+    {
+        tries += 1;
+        assert!(tries < 300, "tries are not counted");
+    }
+    assert!(tries >= 80, "{tries}: a site has more than a network");
+    let neighbour = guard.admit(at("2001:db8:1:ffff::1"), &bringing("right")).await;
+    assert!(matches!(neighbour, Err(Refusal::Wait(_))), "{neighbour:?}");
+    assert_eq!(guard.admit(at("2001:db8:2::1"), &bringing("right")).await, Ok(()));
+}
+
 #[tokio::test(start_paused = true)]
 async fn whoever_has_waited_is_forgotten() {
     let guard = guard();
     for client in 0..10 {
-        guard.make_wait(at(&format!("192.0.2.{client}")), Duration::from_secs(5));
+        let whose = Network::of(at(&format!("192.0.2.{client}")));
+        guard.make_wait(Spent { whose, wait: Duration::from_secs(5) });
         tokio::time::advance(Duration::from_secs(6)).await;
     }
     assert_eq!(locked(&guard.waiting).len(), 1);

@@ -12,7 +12,6 @@ use hyper::client::conn::http2::SendRequest;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::pki_types::{PrivateKeyDer, ServerName};
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
-use tokio::sync::Semaphore;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 use tokio_util::sync::CancellationToken;
 
@@ -22,6 +21,7 @@ use crate::http::caller::Peer;
 use crate::http::conversation::Conversation;
 use crate::http::gather::Gate;
 use crate::http::metrics::Metrics;
+use crate::http::places::Places;
 use crate::http::server::{Patience, Routes};
 
 /// `/LENGTH` is answered with as many bytes, `/later/LENGTH` a second later.
@@ -107,7 +107,7 @@ async fn connected(room: usize) -> (SendRequest<Empty<Bytes>>, Arc<AtomicUsize>)
     let gate = Gate::new(Counted(ours, Arc::clone(&writes)));
     tokio::spawn(async move {
         let stream = Box::new(acceptor.accept(gate).await.unwrap());
-        let (metrics, places, stop) = (Metrics::default(), Semaphore::new(1), CancellationToken::new());
+        let (metrics, places, stop) = (Metrics::default(), Places::new(1, "of a test"), CancellationToken::new());
         let (routes, peer, patience) = (&Arc::new(Lengths), Peer::Unix, Patience::default());
         let (metrics, places, stop) = (&metrics, &places, &stop);
         Conversation { routes, peer, tls: None, patience, metrics, places, stop }.run(stream).await;
