@@ -24,6 +24,7 @@
 //! | `status_page` | the status page as an answer |
 //! | `forms` | forms of the status page, and whether it was that page that asked |
 //! | `metrics` | every metric, with its help text |
+//! | `sparing` | counting each time, and saying it seldom |
 
 mod admin;
 mod answer;
@@ -46,6 +47,7 @@ mod page;
 mod probe;
 mod route;
 mod server;
+mod sparing;
 mod status_page;
 mod vigil;
 

@@ -74,7 +74,9 @@ impl Entry {
         self.ways = Arc::clone(&plan.ways);
         self.upstream.update(|standing| {
             standing.refresh = plan.pace.refresh;
-            standing.ways = ways.unwrap_or_else(|| std::mem::take(&mut standing.ways));
+            if let Some(ways) = ways {
+                (standing.ways, standing.came_by) = (ways, 0);
+            }
         });
     }
 
