@@ -188,11 +188,16 @@ type Log = Lines<BufReader<ChildStderr>>;
 
 /// `serve` with its files in `dir`: a certificate of `ours`, for whoever shows one of `clients`. Its source is nowhere.
 fn serving(dir: &Path, ours: &Authority, clients: &Authority) -> (Child, Log) {
-    write_files(dir, ours);
     std::fs::write(dir.join("clients.pem"), clients.pem()).unwrap();
+    serving_at("127.0.0.1:0", dir, ours, "client_ca = \"clients.pem\"")
+}
+
+/// The same at `listen`, with `more` in the table of TLS.
+fn serving_at(listen: &str, dir: &Path, ours: &Authority, more: &str) -> (Child, Log) {
+    write_files(dir, ours);
     let toml = format!(
-        "state_dir = \"{0}/state\"\n[server]\nlisten = \"127.0.0.1:0\"\n[server.tls]\ncertificate = \"chain.pem\"\nkey = \"key.pem\"\n\
-         client_ca = \"clients.pem\"\n[source.work]\nurl = \"https://example.com/a.ics\"\n[feed.me]\nsources = [\"work\"]\n",
+        "state_dir = \"{0}/state\"\n[server]\nlisten = \"{listen}\"\n[server.tls]\ncertificate = \"chain.pem\"\nkey = \"key.pem\"\n\
+         {more}\n[source.work]\nurl = \"https://example.com/a.ics\"\n[feed.me]\nsources = [\"work\"]\n",
         dir.display()
     );
     std::fs::write(dir.join("calferry.toml"), toml).unwrap();
@@ -228,6 +233,32 @@ async fn what_becomes_of_changed_files_is_said() {
     std::fs::write(dir.path().join("chain.pem"), longer.signed_by(&key, &ours).unwrap().pem()).unwrap();
     std::fs::write(dir.path().join("key.pem"), key.serialize_pem()).unwrap();
     says(&mut log, "the certificate in force holds until 2090-01-01").await;
+}
+
+/// With nothing else to be asked at, as in a container.
+#[tokio::test]
+async fn health_asks_by_tls_where_there_is_no_other_way() {
+    let (ours, clients) = (authority(), authority());
+    for (port, more, answer) in
+        [(18491, "", "answers 200 OK"), (18492, "client_ca = \"clients.pem\"", "lets in only who shows a certificate")]
+    {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("clients.pem"), clients.pem()).unwrap();
+        let health = async || {
+            let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_calferry"));
+            command.args(["health", "--config"]).arg(dir.path().join("calferry.toml")).output().await.unwrap()
+        };
+        let (mut child, mut log) = serving_at(&format!("0.0.0.0:{port}"), dir.path(), &ours, more);
+        says(&mut log, "serving on").await;
+        let well = health().await;
+        let said = String::from_utf8(well.stdout).unwrap();
+        assert!(
+            well.status.success() && said.starts_with(&format!("127.0.0.1:{port} ")) && said.contains(answer),
+            "{said}"
+        );
+        child.kill().await.unwrap();
+        assert_eq!(health().await.status.code(), Some(1));
+    }
 }
 
 #[tokio::test]
