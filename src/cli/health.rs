@@ -14,6 +14,7 @@ use hyper_util::rt::TokioIo;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::version::TLS12;
 use rustls::{AlertDescription, ClientConfig, DigitallySignedStruct, SignatureScheme};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
@@ -109,9 +110,11 @@ where
     }
 }
 
+/// By TLS 1.2: there a server says within the handshake that it wants a certificate, and no later part of the conversation
+/// can overtake that.
 async fn encrypt(stream: TcpStream, address: SocketAddr) -> anyhow::Result<TlsStream<TcpStream>> {
     let provider = Arc::new(aws_lc_rs::default_provider());
-    let config = ClientConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions()?;
+    let config = ClientConfig::builder_with_provider(Arc::clone(&provider)).with_protocol_versions(&[&TLS12])?;
     let config = config.dangerous().with_custom_certificate_verifier(Arc::new(Anybody(provider)));
     let connector = TlsConnector::from(Arc::new(config.with_no_client_auth()));
     Ok(connector.connect(ServerName::from(address.ip()), stream).await?)

@@ -251,11 +251,9 @@ async fn health_asks_by_tls_where_there_is_no_other_way() {
         let (mut child, mut log) = serving_at(&format!("0.0.0.0:{port}"), dir.path(), &ours, more);
         says(&mut log, "serving on").await;
         let well = health().await;
-        let said = String::from_utf8(well.stdout).unwrap();
-        assert!(
-            well.status.success() && said.starts_with(&format!("127.0.0.1:{port} ")) && said.contains(answer),
-            "{said}"
-        );
+        let said = String::from_utf8(well.stdout).unwrap() + &String::from_utf8(well.stderr).unwrap();
+        let at = format!("127.0.0.1:{port} ");
+        assert!(well.status.success() && said.starts_with(&at) && said.contains(answer), "{said}");
         child.kill().await.unwrap();
         assert_eq!(health().await.status.code(), Some(1));
     }

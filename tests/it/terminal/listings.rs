@@ -178,7 +178,7 @@ async fn what_is_open_to_everybody_is_told_by_a_check_and_at_the_start() {
     assert_eq!(listed["warnings"].as_array().unwrap().len(), both.len(), "{listed}");
     let mut server = desk.command(env!("CARGO_BIN_EXE_calferry")).arg("serve").spawn().unwrap();
     let mut log = BufReader::new(server.stderr.take().unwrap()).lines();
-    for words in ["0.0.0.0/0 is a large part", "chmod o-r calferry.toml"] {
+    for words in ["0.0.0.0/0 is a large part", "chmod o-r calferry.toml", "serving on"] {
         while !log.next_line().await.unwrap().expect("it warns").contains(words) {}
     }
     set_mode("calferry.toml", 0o640);
