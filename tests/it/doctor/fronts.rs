@@ -169,7 +169,7 @@ async fn a_cache_is_told_by_what_it_says_and_if_it_says_nothing_by_what_comes_tw
             to_calendars(move |_, answer| drop(answer.headers_mut().insert(name, HeaderValue::from_static(value))));
         let report = scene.behind(says).await;
         report.is(&[("calendar_cached", "error")]);
-        assert!(report.words("calendar_cached").contains(&format!("({name}: {value})")), "{}", report.said);
+        assert!(report.words("calendar_cached").contains(&format!("({name}")), "{}", report.said);
     }
     // Varnish without Age, and nginx, which writes the time anew.
     let report = scene.behind(keeping(|_| ())).await;
