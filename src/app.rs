@@ -94,7 +94,7 @@ impl App {
         let certificates = Arc::new(Certificates::default());
         let keeper = certificate::keeper(&settings, &store, &certificates, clock)?;
         let tls = certificate::tls(&settings, &certificates, keeper.as_ref(), clock)?;
-        let metrics = Arc::new(Metrics::default());
+        let metrics = Arc::new(Metrics::with_places(settings.server.max_connections));
         let publisher = Arc::new(Publisher::new(store, refresher.clone(), clock, settings.edition_budget));
         let front = Arc::new(Front::new(
             directory(&settings, &key, &upstreams, None),

@@ -8,6 +8,7 @@ mod demo;
 mod device;
 mod doctor;
 mod fetch;
+mod health;
 mod init;
 mod language;
 mod manual;
@@ -158,7 +159,7 @@ enum Command {
     AdminPassword,
     /// Ask a running server whether it is well, for container checks.
     Health {
-        /// Its address; else what the settings say.
+        /// Its address, where it is asked in clear text; else what the settings say.
         #[arg(long)]
         address: Option<SocketAddr>,
         #[command(flatten)]
@@ -269,7 +270,7 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Agenda(asked) => run_async(async move { agenda::agenda(&asked).await }),
         Command::Accept { source, place } => show::accept(&place, &source),
         Command::AdminPassword => password::admin_password(),
-        Command::Health { address, place } => run_async(show::health(address, &place)),
+        Command::Health { address, place } => run_async(health::health(address, &place)),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "calferry", &mut script);

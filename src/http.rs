@@ -26,6 +26,7 @@
 //! | `status_page` | the status page as an answer |
 //! | `forms` | forms of the status page, and whether it was that page that asked |
 //! | `metrics` | every metric, with its help text |
+//! | `sparing` | counting each time, and saying it seldom |
 
 mod admin;
 mod answer;
@@ -51,6 +52,7 @@ mod places;
 mod probe;
 mod route;
 mod server;
+mod sparing;
 mod status_page;
 mod turns;
 mod vigil;

@@ -8,6 +8,7 @@
 //! | `read` | finding and parsing what was written, with the `config` crate |
 //! | `section`, `item` | taking keys out of a table, and noting what is wrong with them |
 //! | `units` | how single values are written |
+//! | `exposed` | files with secrets that everybody can read |
 //! | `resolve` | from tables to [`Settings`] |
 //! | `server` | the listeners |
 //! | `acme` | certificates by ACME |
@@ -21,6 +22,7 @@ mod acme;
 mod action;
 mod condition;
 mod egress;
+mod exposed;
 mod feed;
 mod fetch;
 mod item;
@@ -255,8 +257,11 @@ impl Settings {
     /// # Errors
     /// [`Problems`]: all of them.
     pub fn load(origin: &Origin, given: &Given, environment: &[(String, String)]) -> Result<Self, Problems> {
-        let table = read::table(origin, given, environment)?;
-        resolve::resolve(table, origin.folder(), environment)
+        let read::Written { table, secrets_in } = read::table(origin, given, environment)?;
+        let mut settings = resolve::resolve(table, origin.folder(), environment)?;
+        let exposed = secrets_in.and_then(|file| exposed::warning(String::new(), file));
+        settings.warnings.extend(exposed);
+        Ok(settings)
     }
 }
 

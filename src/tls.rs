@@ -19,6 +19,6 @@ mod validity;
 pub use certificates::Certificates;
 pub use challenges::Challenges;
 pub use files::{CertificateError, Files};
-pub use handshake::Tls;
+pub use handshake::{Tls, is_refused_certificate};
 pub use standing::{Outlook, Trouble};
 pub use validity::Validity;

@@ -10,7 +10,7 @@ use super::fetch::{client, remarks, told};
 use super::progress::Progress;
 use super::spoken::{Say, words};
 use super::{Place, counted, load};
-use crate::app::with_sound_certificates;
+use crate::app::{read_key, with_sound_certificates};
 use crate::doctor::{Language, fetch_words};
 use crate::refresh::fetch_once;
 use crate::settings::{Problem, Settings, Source};
@@ -79,6 +79,8 @@ pub(super) async fn check(place: &Place, online: bool, json: bool, language: Lan
     }
     if settings.state_dir.join("calferry.db").exists() {
         Store::open(&settings.state_dir, Access::Visit)?.verify()?;
+        // The server refuses to start with a key that others can read.
+        read_key(&settings.state_dir)?;
         if !json {
             let dir = settings.state_dir.display().to_string();
             writeln!(std::io::stdout(), "{}", words(Say::StateIsSound, language, &[("dir", &dir)]))?;

@@ -1,24 +1,16 @@
-//! Commands that look at the settings and the state: `url`, `accept`, `health`.
+//! Commands that look at the settings and the state: `url`, `accept`.
 
 use std::io::Write;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::process::ExitCode;
-use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
-use bytes::Bytes;
-use http_body_util::Empty;
-use hyper_util::rt::TokioIo;
 use serde::Serialize;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpStream, UnixStream};
 
 use super::spoken::{Say, words};
 use super::{Place, counted, qr};
 use crate::app::{load_key, prepare_state_dir, stored_name};
 use crate::doctor::Language;
-use crate::http::Listen;
-use crate::settings::{Feed, Server, Settings};
+use crate::settings::{Feed, Settings};
 use crate::store::{Access, Store};
 
 /// A URL as `--json` has it.
@@ -105,77 +97,4 @@ pub(super) fn accept(place: &Place, source: &str) -> anyhow::Result<ExitCode> {
         kept.since
     )?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// How long a server that is well takes at most.
-const PATIENCE: Duration = Duration::from_secs(5);
-
-/// Asks a running server whether it is ready.
-pub(super) async fn health(address: Option<SocketAddr>, place: &Place) -> anyhow::Result<ExitCode> {
-    let door = match address {
-        Some(address) => Listen::Tcp(address),
-        None => door(&place.settings()?.server)?,
-    };
-    let status = tokio::time::timeout(PATIENCE, ask(&door)).await;
-    let status = status.with_context(|| format!("{door} does not answer within {} s", PATIENCE.as_secs()))??;
-    writeln!(std::io::stdout(), "{door} answers {status}")?;
-    // Whoever asks for a password is there.
-    let is_there = status.is_success() || status == http::StatusCode::UNAUTHORIZED;
-    Ok(if is_there { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-/// Where the server of these settings can be asked in clear text: at a listener without TLS, or the private one.
-fn door(server: &Server) -> anyhow::Result<Listen> {
-    let plain = |listen: &&Listen| match listen {
-        Listen::Tcp(_) => server.tls.is_none(),
-        Listen::Unix(_) => true,
-        Listen::Systemd(_) => false,
-    };
-    let private = server.admin_listen.iter().filter(|listen| !matches!(listen, Listen::Systemd(_)));
-    let door = server.listen.iter().find(plain).or_else(|| private.into_iter().next()).map(reachable);
-    door.context("no listener can be asked in clear text; set server.admin_listen, or give --address")
-}
-
-async fn ask(door: &Listen) -> anyhow::Result<http::StatusCode> {
-    let unreachable = || format!("{door} cannot be reached");
-    match door {
-        Listen::Tcp(address) => {
-            ask_over(TcpStream::connect(address).await.with_context(unreachable)?, address.to_string()).await
-        }
-        Listen::Unix(path) => {
-            ask_over(UnixStream::connect(path).await.with_context(unreachable)?, "localhost".into()).await
-        }
-        Listen::Systemd(_) => bail!("{door} has no address that is known here; give --address"),
-    }
-}
-
-async fn ask_over<IO>(stream: IO, host: String) -> anyhow::Result<http::StatusCode>
-where
-    IO: AsyncRead + AsyncWrite + Unpin + Send,
-{
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-    let request = http::Request::get("/readyz").header("host", host).body(Empty::<Bytes>::new())?;
-    let asked = sender.send_request(request);
-    tokio::select! {
-        answer = asked => Ok(answer?.status()),
-        ended = connection => {
-            ended?;
-            bail!("the connection was closed without an answer")
-        }
-    }
-}
-
-/// A server that listens everywhere is reached on this machine.
-fn reachable(listen: &Listen) -> Listen {
-    match listen {
-        Listen::Tcp(address) => {
-            let ip = match address.ip() {
-                IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
-                IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
-                ip => ip,
-            };
-            Listen::Tcp(SocketAddr::new(ip, address.port()))
-        }
-        other => other.clone(),
-    }
 }

@@ -3,7 +3,7 @@
 
 use std::sync::LazyLock;
 
-use http::StatusCode;
+use http::{HeaderName, HeaderValue, StatusCode};
 use regex::Regex;
 use url::Url;
 
@@ -62,12 +62,43 @@ pub(super) fn who(reply: &Reply) -> Verdict {
 
 /// Whether it comes from a cache, and what the front says of that.
 pub(super) fn cached(reply: &Reply) -> Option<String> {
-    let status = reply.header("cf-cache-status").to_ascii_uppercase();
-    if ["HIT", "STALE", "UPDATING", "REVALIDATED"].contains(&status.as_str()) {
-        return Some(format!("cf-cache-status: {status}"));
+    let text = |(name, value): (&HeaderName, &HeaderValue)| Some((name.to_string(), value.to_str().ok()?.to_owned()));
+    let mut headers = reply.headers.iter().filter_map(text);
+    let (name, value) = headers.find(|(name, value)| says_kept(name, value))?;
+    // Varnish's numbers are others each time: what is said must not be, or it is told once for each client.
+    Some(if name == "x-varnish" { name } else { shown(&format!("{name}: {value}")) })
+}
+
+/// Whether a cache says in this header that it had the answer.
+fn says_kept(name: &str, value: &str) -> bool {
+    let numbers = || value.split([' ', ',']).filter_map(|number| number.parse::<u64>().ok());
+    match name {
+        // Who made the answer knows its age; one that is made now has none.
+        "age" | "x-cache-hits" => numbers().any(|number| number > 0),
+        // The request's number, and behind it that of the request for which it was fetched.
+        "x-varnish" => numbers().count() > 1,
+        // What Squid has found, not what it has sent.
+        "x-cache-lookup" => false,
+        // RFC 9211. calferry has a member of its own in it.
+        "cache-status" => value.split(',').any(|member| {
+            let mut parts = member.split(';').map(str::trim);
+            parts.next() != Some("calferry") && parts.any(|part| part == "hit")
+        }),
+        _ if name == "cf-cache-status" || name.starts_with("x-cache") || name == "x-proxy-cache" => {
+            let words = value.split(|char: char| !char.is_ascii_alphanumeric());
+            let kept = ["HIT", "STALE", "UPDATING", "REVALIDATED"];
+            words.into_iter().any(|word| kept.iter().any(|kept| word.eq_ignore_ascii_case(kept)))
+        }
+        _ => false,
     }
-    let age = reply.header("age").trim().parse::<u64>().ok().filter(|age| *age > 0);
-    age.map(|age| format!("age: {age}"))
+}
+
+/// Whether `later`, asked for more than a second after `first`, is the same answer once more: each of calferry's has the
+/// time and the copy's age in it. A front may put a time of its own into it.
+pub(super) fn repeated(first: &Reply, later: &Reply) -> Option<String> {
+    let same = |name: &&str| !first.header(name).is_empty() && first.header(name) == later.header(name);
+    let name = ["date", "cache-status"].into_iter().find(same)?;
+    Some(shown(&format!("2x {name}: {}", first.header(name))))
 }
 
 /// Whether it is Cloudflare that the answer came through.
@@ -113,6 +144,8 @@ fn server(reply: &Reply) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::clock::Timestamp;
 
@@ -122,8 +155,8 @@ mod tests {
             map.append(*name, value.parse().unwrap());
         }
         let now = Timestamp::default();
-        let status = StatusCode::from_u16(status).unwrap();
-        Reply { status, headers: map, body: body.into(), sent: now, received: now, certificate: None }
+        let (status, took) = (StatusCode::from_u16(status).unwrap(), Duration::ZERO);
+        Reply { status, headers: map, body: body.into(), sent: now, received: now, took, certificate: None }
     }
 
     #[test]
@@ -163,10 +196,54 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_from_a_cache_is_seen_by_either_header() {
+    fn what_comes_from_a_cache_is_seen_by_what_caches_say() {
         let html = ("content-type", "text/html; charset=utf-8");
-        assert_eq!(who(&reply(200, &[html, ("cf-cache-status", "hit")], "")).kind, Kind::HtmlCached);
-        assert_eq!(who(&reply(200, &[html, ("age", "12")], "")).kind, Kind::HtmlCached);
-        assert_eq!(who(&reply(200, &[html, ("cf-cache-status", "DYNAMIC"), ("age", "0")], "")).kind, Kind::NotCalferry);
+        let own = ("cache-status", "calferry; hit; ttl=588; detail=\"fresh, 312 s old\"");
+        for kept in [
+            ("cf-cache-status", "hit"),
+            ("age", "12"),
+            ("x-cache", "HIT"),
+            ("x-cache", "Hit from cloudfront"),
+            ("x-cache", "TCP_MEM_HIT from a1-2-3-4.deploy.example"),
+            ("x-cache", "MISS, HIT"),
+            ("x-cache-status", "STALE"),
+            ("x-cache-hits", "3"),
+            ("x-proxy-cache", "UPDATING"),
+            ("cache-status", "calferry; hit; ttl=588; detail=\"fresh, 312 s old\", Souin; hit; ttl=30"),
+        ] {
+            let found = who(&reply(200, &[html, own, kept], ""));
+            assert_eq!(found.kind, Kind::HtmlCached, "{kept:?}");
+            assert_eq!(found.details[0].1, format!("{}: {}", kept.0, kept.1));
+        }
+        assert_eq!(cached(&reply(200, &[own, ("x-varnish", "98310 65537")], "")).as_deref(), Some("x-varnish"));
+        for asked in [
+            ("cf-cache-status", "DYNAMIC"),
+            ("age", "0"),
+            ("x-cache", "MISS from squid"),
+            ("x-cache-lookup", "HIT from squid:3128"),
+            ("x-cache-status", "BYPASS"),
+            ("x-cache-hits", "0"),
+            ("x-varnish", "98310"),
+            ("cache-status", "Souin; fwd=uri-miss; stored, calferry; hit; ttl=3"),
+            ("via", "1.1 varnish"),
+        ] {
+            assert_eq!(cached(&reply(200, &[own, asked], "")), None, "{asked:?}");
+        }
+    }
+
+    #[test]
+    fn an_answer_that_comes_again_is_seen_by_its_time_or_the_copys_age() {
+        let at = |second: &str, age: &str| {
+            let date = format!("Thu, 26 Nov 2026 18:00:{second} GMT");
+            let status = format!("calferry; hit; ttl=588; detail=\"fresh, {age} s old\"");
+            reply(200, &[("date", &date), ("cache-status", &status)], "")
+        };
+        assert_eq!(repeated(&at("01", "7"), &at("02", "8")), None);
+        let date = "2x date: Thu, 26 Nov 2026 18:00:01 GMT";
+        assert_eq!(repeated(&at("01", "7"), &at("01", "7")).as_deref(), Some(date));
+        // nginx writes the time anew.
+        let found = repeated(&at("01", "7"), &at("02", "7")).unwrap();
+        assert!(found.starts_with("2x cache-status: calferry; hit"), "{found}");
+        assert_eq!(repeated(&reply(200, &[], ""), &reply(200, &[], "")), None, "nothing says so");
     }
 }

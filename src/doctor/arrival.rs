@@ -1,5 +1,7 @@
 //! What reaches the program of a request from outside, by what its probe says. Pure.
 
+use std::time::Duration;
+
 use super::answerer;
 use super::certificate::lifetime_of;
 use super::finding::{Finding, Kind, Severity};
@@ -11,6 +13,8 @@ use crate::settings::Settings;
 /// From how many seconds on a clock is called wrong, and from how many on that matters to phones.
 const CLOCK_WARNING: u64 = 30;
 const CLOCK_ERROR: u64 = 300;
+/// What takes longer is no distance on earth any more.
+const SLOW: Duration = Duration::from_secs(2);
 
 /// What there is to say of `arrival`, where `clients` got through.
 pub(super) fn findings(arrival: &Arrival, clients: &[&str], settings: &Settings, encrypted: bool) -> Vec<Finding> {
@@ -54,6 +58,12 @@ fn own_certificate(arrival: &Arrival, settings: &Settings) -> Option<Finding> {
         return None;
     }
     lifetime_of(own, "server.tls", arrival.reply.received).filter(|found| found.severity >= Severity::Warning)
+}
+
+/// What to say of answers of the probe that took so long: calferry makes them at once, and the quickest counts.
+pub(super) fn slow(took: impl Iterator<Item = Duration>) -> Option<Finding> {
+    let quickest = took.min().filter(|quickest| *quickest > SLOW)?;
+    Some(Finding::new(Kind::SlowAnswers, SUBJECT).with("seconds", format!("{:.1}", quickest.as_secs_f64())))
 }
 
 /// What to say of a clock that is ahead by so many seconds.
@@ -100,6 +110,7 @@ mod tests {
             body: Vec::new(),
             sent: Timestamp::from_secs(sent),
             received: Timestamp::from_secs(received),
+            took: Duration::ZERO,
             certificate: None,
         };
         for (sent, received, theirs, ahead) in [
@@ -115,5 +126,13 @@ mod tests {
         assert!(clock(30).is_none() && clock(-30).is_none());
         assert_eq!(clock(31).map(|found| found.severity), Some(Severity::Warning));
         assert_eq!(clock(-301).map(|found| found.severity), Some(Severity::Error));
+    }
+
+    #[test]
+    fn the_quickest_answer_says_how_long_the_way_is() {
+        let slow = |millis: &[u64]| slow(millis.iter().copied().map(Duration::from_millis));
+        assert!(slow(&[2000, 9000]).is_none() && slow(&[9000, 30]).is_none() && slow(&[]).is_none());
+        let found = slow(&[9000, 2449, 3000]).map(|found| found.words(crate::doctor::Language::English));
+        assert_eq!(found.as_deref(), Some("even the shortest answer takes 2.4 s to come through the front"));
     }
 }

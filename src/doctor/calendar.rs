@@ -1,5 +1,7 @@
 //! Whether a feed arrives as it was sent: whole, compressed, with its tag, and not again for who has it.
 
+use std::time::Duration;
+
 use http::header::{ACCEPT_ENCODING, IF_NONE_MATCH};
 use http::{HeaderName, StatusCode};
 
@@ -14,6 +16,8 @@ use crate::source::FetchError;
 /// A calendar of this size is always smaller when it is compressed.
 const COMPRESSIBLE: usize = 1024;
 const NOT_ENCODED: &str = "identity";
+/// After it, calferry's own answers have another time in them.
+const OVER_A_SECOND: Duration = Duration::from_millis(1100);
 
 /// What there is to say of the feed at `path`, which holds a token, asked for as `callers`. With `edge`, the front may keep it.
 pub(super) async fn examine(
@@ -35,6 +39,13 @@ pub(super) async fn examine(
     }
     let whole = refusals.is_empty();
     let mut findings: Vec<_> = refusals.findings(subject, &door.host).collect();
+    if edge.is_none()
+        && let Some(kept) = kept(door, path, &replies).await
+    {
+        // What else there is to say of such answers is not about calferry's.
+        findings.push(Finding::new(Kind::CalendarCached, subject).with("cache", kept));
+        return findings;
+    }
     findings.extend(encodings(&replies, subject, whole));
     findings.extend(tag(door, path, &replies, subject).await);
     // Praise only where there is nothing else to say.
@@ -42,6 +53,15 @@ pub(super) async fn examine(
         findings.retain(|found| found.kind != Kind::FeedArrives);
     }
     findings
+}
+
+/// What shows that the first of `replies` comes from a cache that says nothing of itself: it is sent again as it was, a
+/// second later.
+async fn kept(door: &Door, path: &str, replies: &[(Caller, Reply)]) -> Option<String> {
+    let (caller, first) = replies.first()?;
+    tokio::time::sleep(OVER_A_SECOND).await;
+    let later = ask(door, path, *caller, &[]).await.ok()?;
+    answerer::cached(&later).or_else(|| answerer::repeated(first, &later))
 }
 
 async fn ask(door: &Door, path: &str, caller: Caller, more: &[(HeaderName, &str)]) -> Result<Reply, Failure> {

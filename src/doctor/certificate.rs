@@ -5,10 +5,11 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{WebPkiServerVerifier, verify_server_name};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::{GeneralName, ParsedExtension};
@@ -26,6 +27,7 @@ const DAY: u64 = 86_400;
 #[derive(Debug)]
 pub(super) struct Trust {
     pub(super) provider: Arc<CryptoProvider>,
+    roots: Arc<RootCertStore>,
     verifier: Arc<WebPkiServerVerifier>,
 }
 
@@ -33,24 +35,34 @@ impl Trust {
     /// Trust in `roots`. `None` if there are none.
     pub(super) fn in_roots(roots: RootCertStore) -> Option<Self> {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let builder = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider));
-        Some(Self { verifier: builder.build().ok()?, provider })
+        let roots = Arc::new(roots);
+        let builder = WebPkiServerVerifier::builder_with_provider(Arc::clone(&roots), Arc::clone(&provider));
+        Some(Self { verifier: builder.build().ok()?, roots, provider })
     }
 
     /// A look at the certificate of one connection.
     pub(super) fn witness(&self) -> Arc<Witness> {
-        Arc::new(Witness { verifier: Arc::clone(&self.verifier), seen: Mutex::default() })
+        let (roots, verifier) = (Arc::clone(&self.roots), Arc::clone(&self.verifier));
+        Arc::new(Witness { roots, verifier, seen: Mutex::default() })
     }
 }
 
 /// Sees the certificate of one connection and lets it pass.
 #[derive(Debug)]
 pub(super) struct Witness {
+    roots: Arc<RootCertStore>,
     verifier: Arc<WebPkiServerVerifier>,
     seen: Mutex<Option<Shown>>,
 }
 
 impl Witness {
+    /// Whether it is among the authorities, as a self-signed one is that was given by `--ca-file`. Many of those may sign
+    /// others, for which they are refused as a server's.
+    fn is_trusted_itself(&self, own: &CertificateDer<'_>) -> bool {
+        let mut store = RootCertStore::empty();
+        store.add(own.clone().into_owned()).is_ok() && store.roots.iter().all(|own| self.roots.roots.contains(own))
+    }
+
     /// What was shown.
     pub(super) fn shown(&self) -> Option<Shown> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).take()
@@ -66,6 +78,25 @@ pub(super) struct Shown {
     pub(super) refused: Option<rustls::Error>,
 }
 
+/// What is asked of a certificate that is trusted by itself: that it is for this name, and holds.
+fn judge_alone(
+    own: &CertificateDer<'_>,
+    server_name: &ServerName<'_>,
+    now: UnixTime,
+) -> Result<ServerCertVerified, rustls::Error> {
+    let bad = || rustls::Error::InvalidCertificate(CertificateError::BadEncoding);
+    let dates = parsed(own).ok_or_else(bad)?.validity().clone();
+    let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
+    if now > dates.not_after.timestamp() {
+        return Err(CertificateError::Expired.into());
+    }
+    if now < dates.not_before.timestamp() {
+        return Err(CertificateError::NotValidYet.into());
+    }
+    verify_server_name(&ParsedCertificate::try_from(own)?, server_name)?;
+    Ok(ServerCertVerified::assertion())
+}
+
 impl ServerCertVerifier for Witness {
     fn verify_server_cert(
         &self,
@@ -75,7 +106,10 @@ impl ServerCertVerifier for Witness {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        let verdict = self.verifier.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
+        let mut verdict = self.verifier.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
+        if verdict.is_err() && self.is_trusted_itself(end_entity) {
+            verdict = judge_alone(end_entity, server_name, now);
+        }
         let chain = std::iter::once(end_entity).chain(intermediates).map(|der| der.clone().into_owned()).collect();
         *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(Shown { chain, refused: verdict.err() });
         Ok(ServerCertVerified::assertion())
@@ -137,6 +171,8 @@ impl Shown {
                 Finding::new(Kind::CertificateWrongName, subject).with("names", names(own)).with("host", host)
             }
             E::UnknownIssuer => self.unknown_issuer(subject),
+            // What else is wrong with a self-signed one matters to nobody who does not know it.
+            _ if own.issuer() == own.subject() => self.unknown_issuer(subject),
             _ => refused(error, subject),
         }
     }

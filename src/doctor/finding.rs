@@ -133,6 +133,8 @@ kinds! {
     NotCalferry "not_calferry" Error,
     /// calferry answers.
     Answers "answers" Ok,
+    /// The way through the front takes long.
+    SlowAnswers "slow_answers" Warning,
     /// Another version runs than the one that asks.
     OtherVersion "other_version" Warning,
     /// The client's address does not arrive.

@@ -117,6 +117,7 @@ impl Chain<'_> {
             let certificate = first.reply.certificate.as_ref();
             findings.extend(certificate.map(|shown| shown.finding(SUBJECT, &door.host, self.clock.now())));
             findings.extend(arrival::findings(first, &clients, self.settings, door.trust.is_some()));
+            findings.extend(arrival::slow(arrivals.iter().map(|arrival| arrival.reply.took)));
             let seconds = self.seconds_ahead(door, first).await;
             findings.extend(arrival::clock(seconds));
         }

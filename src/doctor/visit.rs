@@ -15,6 +15,7 @@ use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::task::AbortHandle;
+use tokio::time::Instant;
 use tokio_rustls::TlsConnector;
 
 use super::certificate::{Shown, Trust};
@@ -86,6 +87,8 @@ pub(super) struct Reply {
     pub(super) sent: Timestamp,
     /// When the head of the answer was there.
     pub(super) received: Timestamp,
+    /// How long that took.
+    pub(super) took: Duration,
     pub(super) certificate: Option<Shown>,
 }
 
@@ -194,14 +197,14 @@ impl Door {
     where
         IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let sent = self.clock.now();
+        let (sent, began) = (self.clock.now(), Instant::now());
         let asked = async {
             let (response, connection) = send(io, two, request).await?;
-            let received = self.clock.now();
+            let (received, took) = (self.clock.now(), began.elapsed());
             let (head, body) = response.into_parts();
             let body = peek(body).await;
             connection.abort();
-            Ok(Reply { status: head.status, headers: head.headers, body, sent, received, certificate })
+            Ok(Reply { status: head.status, headers: head.headers, body, sent, received, took, certificate })
         };
         match tokio::time::timeout(ANSWER, asked).await {
             Ok(Ok(reply)) => Ok(reply),

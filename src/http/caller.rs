@@ -6,6 +6,7 @@
 //! reason.
 
 use std::net::IpAddr;
+use std::sync::LazyLock;
 
 use chrono::NaiveDate;
 use http::header::USER_AGENT;
@@ -17,6 +18,10 @@ use super::forwarded;
 use crate::feed::Token;
 
 const CF_CONNECTING_IP: HeaderName = HeaderName::from_static("cf-connecting-ip");
+
+/// What is this wide, and still nobody's but one operator's: the private networks of IPv4 and IPv6, and this machine.
+static PRIVATE: LazyLock<[IpNet; 3]> =
+    LazyLock::new(|| ["10.0.0.0/8", "127.0.0.0/8", "fc00::/7"].map(|range| range.parse().expect("a literal range")));
 
 /// Who is at the other end of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -78,6 +83,15 @@ impl TrustedProxies {
     /// The day the published ranges among them were copied, if that is more than a year before `today`.
     pub fn outdated(&self, today: NaiveDate) -> Option<NaiveDate> {
         self.published.as_ref()?.outdated(today)
+    }
+
+    /// Those ranges among them that are no proxy's, but everybody's: wider than any operator's, and not private.
+    pub fn too_wide(&self) -> impl Iterator<Item = &IpNet> {
+        let all = self.cloudflare.ranges.iter().chain(&self.others.ranges);
+        all.filter(|range| {
+            let widest = if matches!(range, IpNet::V4(_)) { 8 } else { 16 };
+            range.prefix_len() <= widest && !PRIVATE.iter().any(|private| private.contains(*range))
+        })
     }
 
     /// The addresses of Cloudflare, as far as the settings know better than this program.

@@ -42,7 +42,8 @@ impl EdgeCache {
     ///
     /// The edge itself compares `If-Modified-Since` with our `Last-Modified`. A phone that got the edition before by the
     /// edge, after this one was published, sends a later date than that: the date told is later by `margin`, as far as
-    /// that is not in the future (RFC 9110 §8.8.2.1). Where no date is told, none is made up.
+    /// that is not in the future (RFC 9110 §8.8.2.1). So it moves on until the margin is over, while the tag stays; who has
+    /// the tag is compared by that. Where no date is told, none is made up.
     pub(super) fn tell(&self, headers: &mut HeaderMap, at: Timestamp, margin: Duration, now: Timestamp) {
         headers.insert(CDN_CACHE_CONTROL, self.control.clone());
         headers.insert(CLOUDFLARE_CDN_CACHE_CONTROL, self.control.clone());

@@ -10,6 +10,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 use super::answer::Freshness;
+use super::sparing::Sparing;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Word {
@@ -38,9 +39,11 @@ pub struct Metrics {
     pub(super) sent_bytes: Counter,
     pub(super) connections: Counter,
     pub(super) open_connections: Gauge,
+    connection_places: Gauge,
     pub(super) cut_connections: Counter,
     pub(super) crowded_connections: Counter,
     pub(super) failed_handshakes: Counter,
+    pub(super) refused_certificates: Sparing,
 }
 
 /// What exists elsewhere and is read at the moment of asking.
@@ -70,6 +73,13 @@ impl Drop for Open<'_> {
 }
 
 impl Metrics {
+    /// Where `places` connections may be open at once.
+    pub fn with_places(places: usize) -> Self {
+        let metrics = Self::default();
+        metrics.connection_places.set(i64::try_from(places).unwrap_or(i64::MAX));
+        metrics
+    }
+
     pub(super) fn open(&self) -> Open<'_> {
         self.connections.inc();
         self.open_connections.inc();
@@ -137,7 +147,17 @@ impl Metrics {
             self.crowded_connections.clone(),
         );
         registry.register("failed_handshakes", "TLS handshakes that failed", self.failed_handshakes.clone());
+        registry.register(
+            "refused_certificates",
+            "TLS handshakes that failed because the client showed no certificate of client_ca, or one that does not hold",
+            self.refused_certificates.counter(),
+        );
         registry.register("open_connections", "Connections open now", self.open_connections.clone());
+        registry.register(
+            "connection_places",
+            "Connections that may be open at once: max_connections",
+            self.connection_places.clone(),
+        );
         registry.register("fetches", "Fetches, by how they ended", fetches);
         registry.register("tries", "Tries of fetches, by kind of way and by how they ended", tries);
         registry.register("sources", "Sources, by state", sources);

@@ -27,7 +27,7 @@ use super::metrics::Metrics;
 use super::network::Network;
 use super::places::Places;
 use super::probe::Encrypted;
-use crate::tls::Tls;
+use crate::tls::{Tls, is_refused_certificate};
 
 pub use super::vigil::Patience;
 
@@ -194,13 +194,23 @@ impl<R: Routes> Server<R> {
                 debug!("an authority checked a name");
                 return None;
             }
-            Some(Err(error)) => debug!(%error, "a handshake failed"),
+            Some(Err(error)) => self.tell_of_failure(&error),
             None => {
                 self.metrics.cut_connections.inc();
             }
         }
         self.metrics.failed_handshakes.inc();
         None
+    }
+
+    /// Anybody can make a handshake fail. That clients are not let in may be a mistake of the operator's.
+    fn tell_of_failure(&self, error: &io::Error) {
+        debug!(%error, "a handshake failed");
+        if is_refused_certificate(error)
+            && let Some(times) = self.metrics.refused_certificates.note(Instant::now())
+        {
+            warn!(times, %error, "turned away because the client showed no certificate that server.tls.client_ca accepts: {times} since this was last said");
+        }
     }
 
     /// A place among the connections of this client and of its site; `None` if one of them has too many. A proxy's are

@@ -74,7 +74,9 @@ impl Entry {
         self.ways = Arc::clone(&plan.ways);
         self.upstream.update(|standing| {
             standing.refresh = plan.pace.refresh;
-            standing.ways = ways.unwrap_or_else(|| std::mem::take(&mut standing.ways));
+            if let Some(ways) = ways {
+                (standing.ways, standing.came_by) = (ways, 0);
+            }
         });
     }
 
@@ -133,8 +135,36 @@ pub(super) fn host_says(error: &FetchError) -> Ended {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use tokio::sync::Notify;
+
     use super::*;
     use crate::refresh::Standing;
+
+    /// Numbers of ways say nothing where the list is another: the log would tell of a turn that nobody has made.
+    #[test]
+    fn another_list_of_ways_begins_with_its_first() {
+        let ways = |list: &[&str]| list.iter().map(|way| Way::parse(way).unwrap()).collect::<Vec<_>>();
+        let plan = |list: &[&str]| Plan {
+            source: "work".into(),
+            upstream: [1; 32],
+            address: Address::parse("https://cal.example/a.ics").unwrap(),
+            reach: Reach::Public,
+            ports: [443].into(),
+            ways: ways(list).into(),
+            pace: Pace { refresh: Duration::from_mins(15), max_backoff: Duration::from_hours(6) },
+        };
+        let proxies = ["http://one.example:3128", "http://two.example:3128"];
+        let standing = Standing { ways: way_standings(&ways(&proxies)), came_by: 1, ..Standing::default() };
+        let upstream = Upstream::new([1; 32], "work".into(), "cal.example".into(), Arc::new(Notify::new()), standing);
+        let mut entry = Entry::new(&plan(&proxies), Arc::new(upstream), Place::Waiting);
+        entry.follow(&plan(&proxies));
+        assert_eq!(entry.upstream.standing().came_by, 1);
+        entry.follow(&plan(&["direct", proxies[0]]));
+        let standing = entry.upstream.standing();
+        assert_eq!((standing.came_by, standing.ways.len(), standing.ways[0].kind), (0, 2, "direct"));
+    }
 
     /// There may be a hundred thousand of each: what is rare has its room elsewhere, and what is equal is shared.
     #[test]

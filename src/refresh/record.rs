@@ -7,6 +7,7 @@ use tracing::{debug, info, warn};
 
 use super::day::Ending;
 use super::handle::Change;
+use super::lane::WayStanding;
 use super::schedule::Pace;
 use super::upstream::{Failing, Standing, Upstream};
 use super::work::{Done, Outcome};
@@ -29,12 +30,41 @@ pub(super) struct Recorded {
 
 /// Writes into the standing of `upstream` how its way `number` stands after a try.
 pub(super) fn record_way(upstream: &Upstream, number: Option<usize>, error: Option<&FetchError>, now: Timestamp) {
-    upstream.update(|standing| {
-        if let Some(way) = number.and_then(|number| standing.ways.get_mut(number)) {
-            way.ended(error, now);
-            standing.last_way = number.and_then(|number| u8::try_from(number).ok());
-        }
+    let Some(place) = number.and_then(|number| u8::try_from(number).ok()) else { return };
+    let turned = upstream.update(|standing| {
+        standing.ways.get_mut(usize::from(place))?.ended(error, now);
+        standing.last_way = Some(place);
+        let answered = error.is_none_or(|error| !error.is_fault_of_way());
+        let before = answered.then(|| std::mem::replace(&mut standing.came_by, place))?;
+        let [from, to] = [before, place].map(|place| standing.ways.get(usize::from(place)).cloned());
+        (before != place).then_some((before, from?, to?))
     });
+    if let Some((before, from, to)) = turned {
+        log_turn(&upstream.label, (before, &from), (place, &to));
+    }
+}
+
+/// That a source comes by another way than before is news once, not with each fetch. Ways are told by their numbers: their
+/// addresses may hold passwords.
+fn log_turn(label: &str, (before, from): (u8, &WayStanding), (place, to): (u8, &WayStanding)) {
+    let (number, kind) = (place + 1, to.kind);
+    let instead = format!("way {} ({})", before + 1, from.kind);
+    if place < before {
+        info!(
+            source = label,
+            way = number,
+            kind,
+            "source `{label}` comes by way {number} ({kind}) again, and no longer by {instead}"
+        );
+    } else {
+        let why = from.words.as_deref().unwrap_or(from.state);
+        warn!(
+            source = label,
+            way = number,
+            kind,
+            "source `{label}` comes by way {number} ({kind}) now, since {instead} does not lead there: {why}"
+        );
+    }
 }
 
 /// A permanent redirect to another host is for the operator to judge: it is followed, and said once.
@@ -139,3 +169,6 @@ fn log_failure(upstream: &Upstream, error: &FetchError, first: bool) {
         debug!(source = %label, reason = error.name(), "source `{label}` still gives no good answer: {error}");
     }
 }
+
+#[cfg(test)]
+mod tests;

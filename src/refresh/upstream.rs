@@ -41,6 +41,8 @@ pub struct Standing {
     pub fetching: bool,
     /// The place of the way by which it was last asked.
     pub last_way: Option<u8>,
+    /// The place of the way by which it last answered; of the preferred one before that.
+    pub came_by: u8,
     /// Lines left out of the last answer because they are no content line.
     pub junk: usize,
     /// The interval between fetches while all is well.

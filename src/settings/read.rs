@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use config::{Config, ConfigError, Environment, FileFormat, Format, Map, Source, Value};
+use config::{Config, ConfigError, Environment, FileFormat, Format, Map, Source, Value, ValueKind};
 
 use super::{Problem, Problems};
 
@@ -39,17 +39,30 @@ impl Origin {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Given(pub Vec<(&'static str, String)>);
 
-/// One table of everything: the file, over it the environment, over it the command line.
-pub(super) fn table(
-    origin: &Origin,
+/// What was written.
+pub(super) struct Written<'a> {
+    /// One table of everything: the file, over it the environment, over it the command line.
+    pub(super) table: Map<String, Value>,
+    /// The file, if secrets stand in it.
+    pub(super) secrets_in: Option<&'a Path>,
+}
+
+/// Reads it all.
+pub(super) fn table<'a>(
+    origin: &'a Origin,
     given: &Given,
     environment: &[(String, String)],
-) -> Result<Map<String, Value>, Problems> {
+) -> Result<Written<'a>, Problems> {
     let refused = |error: &ConfigError| Problems(vec![Problem { path: String::new(), message: refusal(error) }]);
-    let mut all = Value::from(match origin {
-        Origin::File(path) => parsed(path)?,
-        Origin::Nothing => Map::new(),
-    });
+    let (file, secrets_in) = match origin {
+        Origin::File(path) => {
+            let file = parsed(path)?;
+            let secrets_in = holds_secrets(&file).then_some(path.as_path());
+            (file, secrets_in)
+        }
+        Origin::Nothing => (Map::new(), None),
+    };
+    let mut all = Value::from(file);
     let variables: HashMap<_, _> = environment.iter().cloned().collect();
     let environment = Environment::with_prefix("CALFERRY")
         .prefix_separator("__")
@@ -63,7 +76,33 @@ pub(super) fn table(
         builder = builder.set_override(*key, value.clone()).map_err(|error| refused(&error))?;
     }
     let given = builder.build().and_then(|given| given.collect_to(&mut all));
-    given.and_then(|()| all.into_table()).map_err(|error| refused(&error))
+    let table = given.and_then(|()| all.into_table()).map_err(|error| refused(&error))?;
+    Ok(Written { table, secrets_in })
+}
+
+/// Whether a secret stands in the file itself: a source's address, the hash of a password, a way with a password.
+fn holds_secrets(file: &Map<String, Value>) -> bool {
+    let section = |name| file.get(name).and_then(table_of);
+    let sources: Vec<_> = section("source").into_iter().flat_map(Map::values).filter_map(table_of).collect();
+    let mut ways = section("fetch").into_iter().chain(sources.iter().copied()).filter_map(|table| table.get("egress"));
+    sources.iter().any(|source| source.contains_key("url"))
+        || section("server").is_some_and(|server| server.contains_key("admin_password"))
+        || ways.any(has_password)
+}
+
+fn table_of(value: &Value) -> Option<&Map<String, Value>> {
+    match &value.kind {
+        ValueKind::Table(table) => Some(table),
+        _ => None,
+    }
+}
+
+fn has_password(ways: &Value) -> bool {
+    match &ways.kind {
+        ValueKind::String(way) => way.contains('@'),
+        ValueKind::Array(ways) => ways.iter().any(has_password),
+        _ => false,
+    }
 }
 
 /// The file's table.

@@ -9,6 +9,7 @@ use std::time::Duration;
 use config::{Map, Value};
 use url::Url;
 
+use super::exposed;
 use super::feed::feeds;
 use super::fetch::{Sources, fetch};
 use super::rules::Shared;
@@ -171,6 +172,7 @@ impl Context<'_> {
     /// systemd.exec(5).
     fn secret_text(&mut self, section: &Section, key: &str, path: &str) -> Option<String> {
         let path = self.handed_over(section, key, path)?;
+        self.warnings.extend(exposed::warning(section.at(key), &path));
         match std::fs::read_to_string(&path) {
             Ok(text) => Some(text),
             Err(error) => {

@@ -5,6 +5,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use super::acme::acme as read_acme;
+use super::exposed;
 use super::item::Item;
 use super::resolve::{Context, DAY, HOUR, MINUTE, SECOND};
 use super::section::Section;
@@ -38,7 +39,7 @@ pub(super) fn server(mut section: Section, context: &mut Context<'_>) -> Server 
     }
     let ordered = read_acme(section.section("acme"), context);
     let tls = tls(section.section("tls"), ordered, context);
-    check_reach(&section, tls.as_ref(), &listen);
+    check_reach(&section, tls.as_ref(), &listen, context);
     let usual = Patience::default();
     let server = Server {
         listen,
@@ -104,6 +105,15 @@ fn trusted_proxies(section: &mut Section, context: &mut Context<'_>) -> TrustedP
             );
         }
     }
+    let wide: Vec<_> = trusted.too_wide().map(ToString::to_string).collect();
+    if !wide.is_empty() {
+        let message = format!(
+            "{} is a large part of the internet: whoever connects from there is believed to be a proxy, can claim any \
+             client's address, and may open any number of connections; name your proxies' own addresses",
+            wide.join(", ")
+        );
+        context.warnings.push(Problem { path: section.at("trusted_proxies"), message });
+    }
     trusted
 }
 
@@ -140,6 +150,7 @@ fn tls(mut section: Section, ordered: Option<acme::Options>, context: &mut Conte
     };
     let (certificate, key) = (file(&mut section, "certificate"), file(&mut section, "key"));
     let client_ca = file(&mut section, "client_ca");
+    context.warnings.extend(key.as_deref().and_then(|key| exposed::warning(section.at("key"), key)));
     match (&certificate, &key) {
         (Some(_), _) if ordered.is_some() => section.problem("certificate", EITHER),
         (None, Some(_)) if ordered.is_some() => section.problem("key", EITHER),
@@ -160,9 +171,33 @@ fn tls(mut section: Section, ordered: Option<acme::Options>, context: &mut Conte
 }
 
 /// An authority checks names by connecting to them.
-fn check_reach(section: &Section, tls: Option<&Encryption>, listen: &[Listen]) {
+fn check_reach(section: &Section, tls: Option<&Encryption>, listen: &[Listen], context: &mut Context<'_>) {
     let ordered = tls.is_some_and(|tls| matches!(tls.origin, CertificateOrigin::Acme(_)));
-    if ordered && listen.iter().all(|listen| matches!(listen, Listen::Unix(_))) {
-        section.problem("acme", "needs a listener on the network: the authority connects to it, by port 443");
+    if !ordered {
+        return;
     }
+    if listen.iter().all(|listen| matches!(listen, Listen::Unix(_))) {
+        return section.problem("acme", "needs a listener on the network: the authority connects to it, by port 443");
+    }
+    let is_near = |listen: &Listen| listen.tcp().is_some_and(|address| address.ip().is_loopback());
+    let may_be_asked = |listen: &Listen| match listen {
+        Listen::Tcp(address) => address.port() == 443 && !is_near(listen),
+        Listen::Unix(_) => false,
+        // What it is shows only when it is handed over.
+        Listen::Systemd(_) => true,
+    };
+    if listen.iter().any(may_be_asked) {
+        return;
+    }
+    let on_network = |listen: &&Listen| listen.tcp().is_some();
+    let lack = if listen.iter().filter(on_network).all(is_near) {
+        "only this machine reaches the listener"
+    } else {
+        "no listener has port 443"
+    };
+    let message = format!(
+        "{lack}, and the authority connects to port 443 of every name; write listen = \"0.0.0.0:443\", unless something \
+         passes that port on to here as it is, without ending TLS"
+    );
+    context.warnings.push(Problem { path: section.at("acme"), message });
 }

@@ -1,8 +1,12 @@
 //! Settings as users write them, rightly and wrongly.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
+
 use super::*;
 
 mod rules;
+mod warnings;
 mod wrong_rules;
 
 fn load_with(
@@ -10,7 +14,7 @@ fn load_with(
     given: &[(&'static str, &str)],
     environment: &[(&str, &str)],
 ) -> Result<Settings, Vec<String>> {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = tempfile::Builder::new().permissions(Permissions::from_mode(0o700)).tempdir().unwrap();
     let path = dir.path().join("calferry.toml");
     std::fs::write(&path, toml).unwrap();
     std::fs::write(dir.path().join("url.txt"), "https://example.com/from-file/secret.ics\n").unwrap();

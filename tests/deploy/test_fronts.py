@@ -1,6 +1,7 @@
 """The fronts as they are shipped, before the program, by TLS; and the image's folder."""
 
 import http.server
+import json
 import os
 import shutil
 import subprocess
@@ -87,6 +88,41 @@ def test_a_front_hands_through_what_matters_and_keeps_no_token(front, calferry, 
     for file in tmp_path.rglob("*"):
         if file.suffix in {".log", ".out"}:
             assert calferry.token not in file.read_text(errors="replace"), file.name
+
+
+def keeping(folder, back, port):
+    """nginx with a cache that heeds nothing, and says nothing of itself."""
+    command = nginx(folder, back, port)
+    text = replaced((folder / "nginx.conf").read_text(), [
+        # Its workers write into this folder.
+        ("daemon off;", "daemon off; user root;" if os.geteuid() == 0 else "daemon off;"),
+        ("upstream calferry {", f"proxy_cache_path {folder}/kept keys_zone=kept:1m;\nupstream calferry {{"),
+        ("    location / {\n", "    location / {\n        proxy_cache kept;\n        proxy_cache_valid any 10m;\n"
+                              "        proxy_ignore_headers Cache-Control Expires Vary Set-Cookie;\n")])
+    (folder / "nginx.conf").write_text(text)
+    return command
+
+
+@pytest.mark.parametrize("front,found", [(nginx, set()), (caddy, set()), (keeping, {"calendar_cached"})])
+def test_the_doctor_sees_a_front_as_it_is(front, found, calferry, tmp_path):
+    """Its certificate is self-signed, by `openssl req -x509`."""
+    certificate(tmp_path)
+    port = free_port()
+    home = {**os.environ, "HOME": str(tmp_path), "XDG_DATA_HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path)}
+    log = (tmp_path / "front.out").open("w")
+    process = subprocess.Popen([str(part) for part in front(tmp_path, calferry.port, port)], stdout=log, stderr=log, env=home)
+    try:
+        eventually("the front listens", lambda: answers(port))
+        seen = run(PROGRAM, "doctor", "--json", "--skip-sources", "--config", calferry.config, "--ca-file", tmp_path / "cert.pem",
+                   "--resolve", f"cal.example.com:443:127.0.0.1:{port}")
+        findings = json.loads(seen.stdout)
+        wrong = {finding["name"] for finding in findings if finding["severity"] in ("warning", "error")}
+        # Here the client has the front's own address, so that none is named that could be believed.
+        assert wrong - {"client_address_lost", "certificate_ends"} == found, seen.stdout
+        assert ("feed_arrives" in {finding["name"] for finding in findings}) == (not found), seen.stdout
+    finally:
+        process.terminate()
+        process.wait(20)
 
 
 class Listener(http.server.BaseHTTPRequestHandler):

@@ -148,7 +148,7 @@ async fn check_tells_every_problem_and_online_tries_every_source() {
     upstream.on("/good.ics", calendar(harness::calendar(3, "x")));
     upstream.on("/busy.ics", answer("429 Too Many Requests", &[], ""));
     upstream.on("/page", answer("200 OK", &[], "<html></html>"));
-    let dir = tempfile::tempdir().unwrap();
+    let dir = harness::private_dir();
     let config = dir.path().join("calferry.toml");
     let config_path = config.to_str().unwrap();
     let mut toml = format!("state_dir = \"{}\"\n[fetch]\nallow_private = true\n", dir.path().display());

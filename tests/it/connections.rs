@@ -154,6 +154,7 @@ async fn beyond_the_cap_new_connections_wait_and_are_served_when_there_is_room()
         program.admin("/metrics").await;
     }
     assert!(!waiting.is_finished());
+    assert!(program.admin("/metrics").await.text().contains("calferry_connection_places 2\n"));
     drop(held);
     assert_eq!(waiting.await.unwrap().status, 200);
 }

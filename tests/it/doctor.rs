@@ -51,7 +51,11 @@ fn speaking(
 ) -> TlsAcceptor {
     let key = KeyPair::generate().unwrap();
     let own = params.signed_by(&key, authority).unwrap();
-    let certificates = std::iter::once(own.der().clone()).chain(chain.iter().cloned()).collect();
+    showing(versions, std::iter::once(own.der().clone()).chain(chain.iter().cloned()).collect(), &key)
+}
+
+/// A way to encrypt with these certificates, the first of which is that of `key`.
+fn showing(versions: &[&[u8]], certificates: Vec<CertificateDer<'static>>, key: &KeyPair) -> TlsAcceptor {
     let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
     let provider = std::sync::Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();

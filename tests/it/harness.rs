@@ -8,13 +8,21 @@ pub(crate) mod proxy;
 pub(crate) mod upstream;
 mod waiting;
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 
 use calferry::calendar::{Calendar, Limits};
 use calferry::feed::{Circumstances, Copy, Recipe, mended};
 use chrono::NaiveDate;
+use tempfile::TempDir;
 
 pub(crate) use self::waiting::eventually;
+
+/// A folder that nobody else can look into, as one with secrets should be.
+pub(crate) fn private_dir() -> TempDir {
+    tempfile::Builder::new().permissions(Permissions::from_mode(0o700)).tempdir().unwrap()
+}
 
 /// The day it is where a test does not say otherwise: a Sunday.
 pub(crate) const TODAY: NaiveDate = NaiveDate::from_ymd_opt(2026, 11, 22).unwrap();

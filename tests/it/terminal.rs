@@ -13,6 +13,8 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
 
+use crate::harness;
+
 /// A folder with a settings file of one feed, `me`, where commands are run.
 struct Desk {
     dir: TempDir,
@@ -39,7 +41,7 @@ impl Desk {
 
     /// Without one.
     fn empty() -> Self {
-        Self { dir: tempfile::tempdir().unwrap() }
+        Self { dir: harness::private_dir() }
     }
 
     fn path(&self, name: &str) -> PathBuf {

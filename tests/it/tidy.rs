@@ -367,7 +367,7 @@ fn uncommented(line: &str) -> &str {
 
 /// Loads `toml` among the files and variables that the example speaks of.
 fn load(toml: &str) -> Result<Settings, Problems> {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = crate::harness::private_dir();
     let file = |name: &str, text: &str| fs::write(dir.path().join(name), text).unwrap();
     file("calferry.toml", toml);
     file("family.url", "https://example.com/calendars/0123456789abcdef.ics\n");

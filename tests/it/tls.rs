@@ -12,8 +12,9 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair}
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::net::TcpStream;
+use tokio::process::{Child, ChildStderr};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
@@ -183,8 +184,30 @@ async fn a_certificate_that_has_ended_does_not_take_the_place_of_one_that_holds(
     assert!(connect(&client(&old, "http/1.1", None), program.address()).await.is_ok());
 }
 
+type Log = Lines<BufReader<ChildStderr>>;
+
+/// `serve` with its files in `dir`: a certificate of `ours`, for whoever shows one of `clients`. Its source is nowhere.
+fn serving(dir: &Path, ours: &Authority, clients: &Authority) -> (Child, Log) {
+    std::fs::write(dir.join("clients.pem"), clients.pem()).unwrap();
+    serving_at("127.0.0.1:0", dir, ours, "client_ca = \"clients.pem\"")
+}
+
+/// The same at `listen`, with `more` in the table of TLS.
+fn serving_at(listen: &str, dir: &Path, ours: &Authority, more: &str) -> (Child, Log) {
+    write_files(dir, ours);
+    let toml = format!(
+        "state_dir = \"{0}/state\"\n[server]\nlisten = \"{listen}\"\n[server.tls]\ncertificate = \"chain.pem\"\nkey = \"key.pem\"\n\
+         {more}\n[source.work]\nurl = \"https://example.com/a.ics\"\n[feed.me]\nsources = [\"work\"]\n",
+        dir.display()
+    );
+    std::fs::write(dir.join("calferry.toml"), toml).unwrap();
+    let mut child = harness::program::spawn(dir, &[]);
+    let log = BufReader::new(child.stderr.take().unwrap()).lines();
+    (child, log)
+}
+
 /// What `serve` says, until something has one of `words` in it.
-async fn says(log: &mut tokio::io::Lines<tokio::io::BufReader<tokio::process::ChildStderr>>, words: &str) -> String {
+async fn says(log: &mut Log, words: &str) -> String {
     loop {
         let line = log.next_line().await.unwrap().expect("it runs");
         if line.contains(words) {
@@ -197,16 +220,7 @@ async fn says(log: &mut tokio::io::Lines<tokio::io::BufReader<tokio::process::Ch
 async fn what_becomes_of_changed_files_is_said() {
     let (ours, clients, others) = (authority(), authority(), authority());
     let dir = tempfile::tempdir().unwrap();
-    write_files(dir.path(), &ours);
-    std::fs::write(dir.path().join("clients.pem"), clients.pem()).unwrap();
-    let toml = format!(
-        "state_dir = \"{0}/state\"\n[server]\nlisten = \"127.0.0.1:0\"\n[server.tls]\ncertificate = \"chain.pem\"\nkey = \"key.pem\"\n\
-         client_ca = \"clients.pem\"\n[source.work]\nurl = \"https://example.com/a.ics\"\n[feed.me]\nsources = [\"work\"]\n",
-        dir.path().display()
-    );
-    std::fs::write(dir.path().join("calferry.toml"), toml).unwrap();
-    let mut child = harness::program::spawn(dir.path(), &[]);
-    let mut log = tokio::io::AsyncBufReadExt::lines(tokio::io::BufReader::new(child.stderr.take().unwrap()));
+    let (_child, mut log) = serving(dir.path(), &ours, &clients);
     says(&mut log, "the certificate in force holds until").await;
     says(&mut log, "serving on").await;
     std::fs::write(dir.path().join("clients.pem"), others.pem()).unwrap();
@@ -219,6 +233,30 @@ async fn what_becomes_of_changed_files_is_said() {
     std::fs::write(dir.path().join("chain.pem"), longer.signed_by(&key, &ours).unwrap().pem()).unwrap();
     std::fs::write(dir.path().join("key.pem"), key.serialize_pem()).unwrap();
     says(&mut log, "the certificate in force holds until 2090-01-01").await;
+}
+
+/// With nothing else to be asked at, as in a container.
+#[tokio::test]
+async fn health_asks_by_tls_where_there_is_no_other_way() {
+    let (ours, clients) = (authority(), authority());
+    for (port, more, answer) in
+        [(18491, "", "answers 200 OK"), (18492, "client_ca = \"clients.pem\"", "lets in only who shows a certificate")]
+    {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("clients.pem"), clients.pem()).unwrap();
+        let health = async || {
+            let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_calferry"));
+            command.args(["health", "--config"]).arg(dir.path().join("calferry.toml")).output().await.unwrap()
+        };
+        let (mut child, mut log) = serving_at(&format!("0.0.0.0:{port}"), dir.path(), &ours, more);
+        says(&mut log, "serving on").await;
+        let well = health().await;
+        let said = String::from_utf8(well.stdout).unwrap() + &String::from_utf8(well.stderr).unwrap();
+        let at = format!("127.0.0.1:{port} ");
+        assert!(well.status.success() && said.starts_with(&at) && said.contains(answer), "{said}");
+        child.kill().await.unwrap();
+        assert_eq!(health().await.status.code(), Some(1));
+    }
 }
 
 #[tokio::test]
@@ -253,4 +291,35 @@ async fn with_a_client_authority_only_its_certificates_are_let_in() {
     assert!(answered(Some(certificate(&clients))).await.is_some());
     assert!(answered(Some(certificate(&others))).await.is_none());
     assert!(answered(None).await.is_none());
+    // A client can refuse, too: that is none of ours.
+    connect(&client(&others, "http/1.1", None), program.address()).await.unwrap_err();
+    let mut metrics = String::new();
+    eventually("all handshakes have failed", async || {
+        metrics = program.admin("/metrics").await.text().to_owned();
+        metrics.contains("calferry_failed_handshakes_total 3\n")
+    })
+    .await;
+    assert!(metrics.contains("calferry_refused_certificates_total 2\n"), "{metrics}");
+}
+
+#[tokio::test]
+async fn refused_clients_are_said_once_a_minute_with_the_reason() {
+    let (ours, clients, others) = (authority(), authority(), authority());
+    let dir = tempfile::tempdir().unwrap();
+    let (mut child, mut log) = serving(dir.path(), &ours, &clients);
+    let line = says(&mut log, "serving on ").await;
+    let address = line.split("serving on ").nth(1).and_then(|rest| rest.split(' ').next()).unwrap();
+    let address: SocketAddr = address.parse().unwrap();
+    for own in [None, Some(certificate(&others)), None, None] {
+        if let Ok(mut stream) = connect(&client(&ours, "http/1.1", own), address).await {
+            // It ends when the refusal has been told.
+            ask(&mut stream, "/healthz").await.unwrap_err();
+        }
+    }
+    let line = says(&mut log, "server.tls.client_ca accepts").await;
+    assert!(line.contains("WARN") && line.contains("times=1"), "{line}");
+    child.start_kill().unwrap();
+    while let Some(line) = log.next_line().await.unwrap() {
+        assert!(!line.contains("client_ca accepts"), "{line}");
+    }
 }

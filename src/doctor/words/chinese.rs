@@ -120,7 +120,7 @@ pub(super) fn text(kind: Kind) -> (&'static str, &'static str) {
         ),
         K::CalendarCached => (
             "反向代理从缓存（{cache}）返回日历：变化来得晚，吊销的网址仍然可用",
-            "删除缓存这个主机名的规则（Cache Everything），并清除缓存；如果是有意的，请设置 edge_cache。",
+            "去掉对这个主机名的缓存（Cloudflare 的 Cache Everything、nginx 的 proxy_cache；Varnish 用 return (pass)），并清除缓存；如果是有意让 Cloudflare 缓存，请设置 edge_cache。",
         ),
         K::Redirected => (
             "反向代理跳转到别处：HTTP {status} 到 {target}",
@@ -139,6 +139,10 @@ pub(super) fn text(kind: Kind) -> (&'static str, &'static str) {
             "检查反向代理把这个域名的请求转给了谁，以及 DNS 记录是否指向这个反向代理。",
         ),
         K::Answers => ("calferry {version} 响应了 {clients}；它收到的是 HTTP/{http}，客户端是 {client}", ""),
+        K::SlowAnswers => (
+            "即使最短的响应，经过反向代理也要 {seconds} 秒",
+            "用 calferry health 直接询问 calferry。如果它很快，就看反向代理在等什么：先试了连不上的地址（IPv6）、每次都要解析域名、隧道或机器太远。iPhone 等 20 秒就放弃。",
+        ),
         K::OtherVersion => ("运行着的是 calferry {running}，而本命令是 {own}", "重启服务器，让新版本运行起来。"),
         K::ClientAddressLost => (
             "来访者的地址没有传到：每个订阅者都算作 {client}，少数人就能让其他人都被拒绝（429）",

@@ -137,7 +137,8 @@ pub(super) fn text(kind: Kind) -> (&'static str, &'static str) {
         ),
         K::CalendarCached => (
             "the front gives out calendars from its cache ({cache}): changes come late, and a revoked URL goes on working",
-            "Remove the rule that caches this host (Cache Everything), and purge the cache; or set edge_cache, if it is meant.",
+            "Remove what caches this host (Cache Everything at Cloudflare, proxy_cache at nginx; at Varnish, return (pass)), and \
+             purge the cache; or set edge_cache, if Cloudflare is meant to keep them.",
         ),
         K::Redirected => (
             "the front leads elsewhere: HTTP {status} to {target}",
@@ -158,6 +159,12 @@ pub(super) fn text(kind: Kind) -> (&'static str, &'static str) {
             "Check what the front hands requests for this name to, and that the DNS record leads to this front.",
         ),
         K::Answers => ("calferry {version} answers {clients}; it gets HTTP/{http}, and {client} as the client", ""),
+        K::SlowAnswers => (
+            "even the shortest answer takes {seconds} s to come through the front",
+            "Ask calferry itself with calferry health. If that is quick, see what the front waits for: an address that it tries \
+             in vain first (IPv6), a name that it looks up each time, a tunnel or a machine far away. iPhones give up after \
+             20 s.",
+        ),
         K::OtherVersion => {
             ("calferry {running} runs, and this command is {own}", "Restart the server, so that the new version runs.")
         }

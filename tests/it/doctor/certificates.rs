@@ -9,7 +9,7 @@ use rcgen::{
 use super::super::harness::eventually;
 use super::super::harness::front::{Front, Manner};
 use super::super::harness::program::Program;
-use super::{Authority, HOST, Report, Scene, authority, params, tls};
+use super::{Authority, HOST, Report, Scene, authority, params, showing, tls};
 
 /// What is said where phones are shown a certificate of `params` by `authority`.
 async fn shown(scene: &Scene, params: &CertificateParams, authority: &Authority) -> Report {
@@ -114,6 +114,44 @@ async fn a_certificate_for_others_or_of_nobody_known_is_told() {
     let mut wrong_kind = params(HOST);
     wrong_kind.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     shown(&scene, &wrong_kind, &scene.authority).await.is(&[("certificate_refused", "error")]);
+}
+
+/// As `openssl req -x509` makes them, they may sign others, too.
+#[tokio::test]
+async fn a_self_signed_certificate_is_as_good_as_one_of_an_authority_for_who_trusts_it() {
+    let scene = Scene::new().await;
+    let mut ended = until(-1);
+    ended.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let mut signing = params(HOST);
+    signing.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let mut other = params("www.example.com");
+    other.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    for (params, wrong) in [
+        (params(HOST), &[][..]),
+        (signing, &[]),
+        (other, &[("certificate_wrong_name", "error")]),
+        (ended, &[("certificate_expired", "error")]),
+    ] {
+        let key = KeyPair::generate().unwrap();
+        let own = params.self_signed(&key).unwrap();
+        let front = Front::start(
+            scene.program.address(),
+            Some(showing(&[b"h2"], vec![own.der().clone()], &key)),
+            Manner::Honest,
+        )
+        .await;
+        std::fs::write(scene.file("ca.pem"), scene.authority.pem()).unwrap();
+        let stranger = scene.look(front.address, &[]).await;
+        assert!(
+            !wrong.is_empty() || stranger.wrong() == [("certificate_unknown_issuer", "error")],
+            "{}",
+            stranger.said
+        );
+        std::fs::write(scene.file("ca.pem"), own.pem()).unwrap();
+        let trusted = scene.look(front.address, &[]).await;
+        trusted.is(wrong);
+        assert_eq!(trusted.all().iter().any(|(name, _)| *name == "feed_arrives"), wrong.is_empty(), "{}", trusted.said);
+    }
 }
 
 #[tokio::test]

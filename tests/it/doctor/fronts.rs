@@ -1,6 +1,9 @@
 //! Fronts that do what phones cannot live with.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::sync::Mutex;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::HeaderValue;
@@ -144,6 +147,50 @@ async fn what_becomes_of_a_calendar_on_its_way_is_told() {
         }
     });
     scene.behind(changed).await.is(&[("feed_damaged", "error")]);
+}
+
+/// A cache that keeps calendars for whoever takes the same codings. `fresh` is done to what it gives out.
+fn keeping(fresh: impl Fn(&mut Answer) + Send + Sync + 'static) -> Manner {
+    let kept: Mutex<HashMap<String, Answer>> = Mutex::default();
+    to_calendars(move |asked, answer| {
+        let mut kept = kept.lock().unwrap();
+        *answer = kept.entry(asked.header("accept-encoding").to_owned()).or_insert_with(|| answer.clone()).clone();
+        fresh(answer);
+    })
+}
+
+#[tokio::test]
+async fn a_cache_is_told_by_what_it_says_and_if_it_says_nothing_by_what_comes_twice() {
+    let scene = Scene::new().await;
+    for (name, value) in
+        [("x-cache-status", "HIT"), ("x-cache", "HIT from squid"), ("x-varnish", "98310 65537"), ("age", "7")]
+    {
+        let says =
+            to_calendars(move |_, answer| drop(answer.headers_mut().insert(name, HeaderValue::from_static(value))));
+        let report = scene.behind(says).await;
+        report.is(&[("calendar_cached", "error")]);
+        assert!(report.words("calendar_cached").contains(&format!("({name}")), "{}", report.said);
+    }
+    // Varnish without Age, and nginx, which writes the time anew.
+    let report = scene.behind(keeping(|_| ())).await;
+    report.is(&[("calendar_cached", "error")]);
+    assert!(report.words("calendar_cached").contains("(2x date: "), "{}", report.said);
+    let nginx = keeping(|answer| {
+        let now = Duration::from_secs(calferry::clock::Clock::System.now().as_secs());
+        let date = httpdate::fmt_http_date(std::time::UNIX_EPOCH + now);
+        answer.headers_mut().insert("date", date.parse().unwrap());
+    });
+    let report = scene.behind(nginx).await;
+    report.is(&[("calendar_cached", "error")]);
+    assert!(report.words("calendar_cached").contains("(2x cache-status: calferry; hit"), "{}", report.said);
+}
+
+#[tokio::test]
+async fn a_front_that_takes_its_time_is_told() {
+    let scene = Scene::new().await;
+    let report = scene.behind(Manner::Late(Duration::from_millis(2100))).await;
+    report.is(&[("slow_answers", "warning")]);
+    assert!(report.words("slow_answers").contains(" takes 2."), "{}", report.said);
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Response};
@@ -57,6 +58,8 @@ pub(crate) enum Manner {
     Inwards(Box<dyn Fn(&mut Asked) + Send + Sync>),
     /// Changes answers.
     Outwards(Change),
+    /// Has what comes of the program's probe wait so long.
+    Late(Duration),
 }
 
 impl Manner {
@@ -147,8 +150,10 @@ async fn answer(mut asked: Asked, program: SocketAddr, manner: &Manner) -> Answe
         change(&mut asked);
     }
     let mut answer = pass_on(&asked, program).await;
-    if let Manner::Outwards(change) = manner {
-        change(&asked, &mut answer);
+    match manner {
+        Manner::Outwards(change) => change(&asked, &mut answer),
+        Manner::Late(wait) if asked.is_probe() => tokio::time::sleep(*wait).await,
+        _ => {}
     }
     answer
 }

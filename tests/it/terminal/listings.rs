@@ -1,5 +1,10 @@
 //! What scripts and manuals read.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
+
+use tokio::io::{AsyncBufReadExt, BufReader};
+
 use super::{Desk, done};
 use crate::harness::upstream::{Upstream, calendar};
 
@@ -145,8 +150,6 @@ async fn one_is_not_counted_as_several() {
 
 #[tokio::test]
 async fn the_status_page_is_named_as_a_link() {
-    use tokio::io::{AsyncBufReadExt, BufReader};
-
     let desk = Desk::new("[server]\nlisten = \"127.0.0.1:0\"\nadmin_listen = \"127.0.0.1:18482\"\n");
     let mut server = desk.command(env!("CARGO_BIN_EXE_calferry")).arg("serve").spawn().unwrap();
     let mut log = BufReader::new(server.stderr.take().unwrap()).lines();
@@ -156,4 +159,33 @@ async fn the_status_page_is_named_as_a_link() {
             return assert!(line.contains("listen=127.0.0.1:18482"), "{line}");
         }
     }
+}
+
+#[tokio::test]
+async fn what_is_open_to_everybody_is_told_by_a_check_and_at_the_start() {
+    let desk = Desk { dir: tempfile::tempdir_in("/tmp").unwrap() };
+    let text = "public_url = \"https://cal.example.com\"\n[server]\nlisten = \"127.0.0.1:0\"\ntrusted_proxies = [\"0.0.0.0/0\"]\n\
+                [source.work]\nurl = \"https://calendars.invalid/0123456789abcdef.ics\"\n[feed.me]\nsources = [\"work\"]\n";
+    std::fs::write(desk.path("calferry.toml"), text).unwrap();
+    let set_mode = |name: &str, mode| std::fs::set_permissions(desk.path(name), Permissions::from_mode(mode)).unwrap();
+    set_mode("", 0o755);
+    set_mode("calferry.toml", 0o644);
+    let both =
+        ["everybody on this machine can read it; close it with chmod o-r calferry.toml", "0.0.0.0/0 is a large part"];
+    let checked = desk.run(&["check"]).await;
+    assert!(checked.code == 0 && both.iter().all(|words| checked.out.contains(words)), "{}", checked.out);
+    let listed: serde_json::Value = serde_json::from_str(&desk.run(&["check", "--json"]).await.out).unwrap();
+    assert_eq!(listed["warnings"].as_array().unwrap().len(), both.len(), "{listed}");
+    let mut server = desk.command(env!("CARGO_BIN_EXE_calferry")).arg("serve").spawn().unwrap();
+    let mut log = BufReader::new(server.stderr.take().unwrap()).lines();
+    for words in ["0.0.0.0/0 is a large part", "chmod o-r calferry.toml", "serving on"] {
+        while !log.next_line().await.unwrap().expect("it warns").contains(words) {}
+    }
+    set_mode("calferry.toml", 0o640);
+    let narrower = desk.run(&["check"]).await;
+    assert!(narrower.code == 0 && !narrower.out.contains("chmod"), "{}", narrower.out);
+    // A key is never shared.
+    set_mode(".local/state/calferry/key", 0o640);
+    let refused = desk.run(&["check"]).await;
+    assert!(refused.code == 1 && refused.said.contains("chmod 600"), "{}", refused.said);
 }
