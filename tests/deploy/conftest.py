@@ -26,8 +26,8 @@ CALENDAR = (
 ).encode()
 
 
-def run(*command, **more):
-    return subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=60, **more)
+def run(*command, timeout=60, **more):
+    return subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=timeout, **more)
 
 
 def free_port():
@@ -84,3 +84,13 @@ def calferry(tmp_path):
     program.process.terminate()
     program.process.wait(20)
     upstream.shutdown()
+
+
+@pytest.fixture(scope="session")
+def package(tmp_path_factory) -> Path:
+    """Debian's, of the program under test."""
+    folder = tmp_path_factory.mktemp("package")
+    where = os.environ | {"BINARY": PROGRAM, "CARGO_TARGET_DIR": str(folder / "target")}
+    made = run(DEPLOY / "package", "--fast", "--output", folder / "calferry.deb", timeout=180, env=where)
+    assert made.returncode == 0, made.stderr
+    return folder / "calferry.deb"

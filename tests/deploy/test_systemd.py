@@ -5,12 +5,11 @@ import os
 import re
 import shlex
 import subprocess
-import tomllib
 from pathlib import Path
 
 import pytest
 
-from conftest import DEPLOY, PROGRAM, REPO, run
+from conftest import DEPLOY, PROGRAM, run
 from waiting import eventually
 
 SETTINGS = "/etc/calferry/calferry.toml"
@@ -60,19 +59,9 @@ class System:
     def put(self, path: str, text: str, mode="644") -> None:
         self.must(f"install -D -m {mode} /dev/stdin {shlex.quote(path)}", input=text)
 
-    def install(self) -> None:
-        """As the package does. Its pages and completions are not made here."""
-        deb = tomllib.loads((REPO / "Cargo.toml").read_text())["package"]["metadata"]["deb"]
-        for source, to, mode in deb["assets"]:
-            file = REPO / source
-            if file.is_file() and source != "target/release/calferry":
-                with file.open("rb") as content:
-                    to = f"/{to}{file.name}" if to.endswith("/") else f"/{to}"
-                    self.must(f"install -D -m {mode} /dev/stdin {to}", stdin=content)
-        self.script("postinst", "configure")
-
-    def script(self, name: str, action: str) -> None:
-        self.must(f"sh -s {action}", input=(REPO / "deploy/debian" / name).read_text())
+    def install(self, package: Path) -> None:
+        with package.open("rb") as content:
+            self.must("cat > /root/calferry.deb && dpkg --install /root/calferry.deb", stdin=content)
 
     def journal(self) -> str:
         return self.does("journalctl -u calferry --no-pager -n 40").stdout
@@ -119,9 +108,9 @@ def booted(folder: Path, program: str):
 
 
 @pytest.fixture(scope="module")
-def system(tmp_path_factory):
-    with booted(tmp_path_factory.mktemp("system"), "/usr/bin/calferry") as (system, address):
-        system.install()
+def system(tmp_path_factory, package):
+    with booted(tmp_path_factory.mktemp("system"), "/root/calferry") as (system, address):
+        system.install(package)
         prepare(system, address)
         yield system
 
@@ -149,6 +138,9 @@ def path(system) -> str:
 def test_what_is_installed_belongs_to_whom_it_should(system):
     assert system.must(f"stat -c '%U:%G %a' {SETTINGS} /var/lib/calferry /var/lib/calferry/key").split("\n")[:3] == [
         "root:calferry 640", "calferry:calferry 700", "calferry:calferry 600"]
+    changed = system.does("dpkg --verify calferry").stdout.splitlines()
+    # By prepare(), as everybody does.
+    assert [line.split()[1:] for line in changed] == [["c", SETTINGS]], changed
 
 
 def test_the_url_that_the_services_user_is_told_is_the_one_that_is_served(system, path):
@@ -186,11 +178,30 @@ def test_one_that_was_killed_or_is_stuck_is_started_again(system, path, signal):
     assert "BEGIN:VEVENT" in system.get(path)
 
 
-def test_it_stops_in_order_and_goes(system):
+def test_an_upgrade_keeps_the_settings_and_starts_the_new_program(system, package, path):
+    before, settings = system.service("MainPID"), system.must(f"cat {SETTINGS}")
+    system.install(package)
+    assert system.must(f"cat {SETTINGS}") == settings
+    assert system.must(f"stat -c '%U:%G %a' {SETTINGS}") == "root:calferry 640\n"
+    assert system.service("MainPID") not in (before, "0")
+    assert "BEGIN:VEVENT" in system.get(path)
+
+
+def test_it_stops_in_order(system):
     system.must("systemctl stop calferry.service")
     assert (system.service("Result"), system.service("ExecMainStatus")) == ("success", "0"), system.journal()
-    system.script("prerm", "remove")
-    assert system.does("systemctl is-enabled calferry.service calferry.socket").stdout.split() == ["disabled"] * 2
+
+
+def test_a_removed_package_leaves_what_is_the_operators_and_a_purged_one_nothing(system):
+    links = "find /etc/systemd/system -name 'calferry.s*' -type l"
+    system.must("systemctl start calferry.service")
+    assert system.must(links)
+    system.must("dpkg --remove calferry")
+    assert system.must(links) == "" and system.does("pgrep --exact --uid calferry calferry").stdout == ""
+    assert system.does("systemctl cat calferry.service").returncode != 0
+    system.must(f"test -f {SETTINGS} && test -f /var/lib/calferry/key")
+    system.must("dpkg --purge calferry")
+    system.must(f"test ! -e {SETTINGS} && test ! -e /var/lib/calferry")
 
 
 def test_init_hands_a_calendar_over_to_systemd_and_says_where_it_is(tmp_path):
