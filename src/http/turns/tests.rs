@@ -141,7 +141,9 @@ async fn who_calls_during_a_turn_is_heard_by_it_or_after_it() {
     let woken = |connection: &[&dyn Fn(&mut Context<'_>)]| {
         let before = task.0.load(Ordering::Relaxed);
         let polled = std::pin::pin!(std::future::poll_fn(|cx| {
-            connection.iter().for_each(|step| step(cx));
+            for step in connection {
+                step(cx);
+            }
             Poll::<io::Result<()>>::Pending
         }));
         assert!(turns.poll(polled, &mut Context::from_waker(&waker)).is_pending());
