@@ -3,10 +3,12 @@
 import http.server
 import json
 import os
+import re
 import shutil
 import subprocess
 import threading
 import uuid
+from pathlib import Path
 
 import pytest
 
@@ -135,8 +137,22 @@ class Listener(http.server.BaseHTTPRequestHandler):
         pass
 
 
-@pytest.mark.parametrize("front", [nginx, caddy])
-def test_a_front_says_itself_who_asks(front, tmp_path):
+def behind_cloudflare(front, at="127.0.0.0/8"):
+    """With what its comments say for that, and Cloudflare on this machine."""
+    def command(folder, back, port):
+        line = front(folder, back, port)
+        file = Path(line[2] if front is nginx else line[-1])
+        text = re.sub(r"(?m)^([ \t]+)#(?=\S)", r"\1", file.read_text())
+        file.write_text(replaced(text, [("173.245.48.0/20", at)]))
+        return line
+    return command
+
+
+# The client is who connects, unless that is Cloudflare; the rest of what it claims is nothing.
+@pytest.mark.parametrize("front,expected", [
+    (nginx, "127.0.0.1"), (behind_cloudflare(nginx), "203.0.113.7"), (behind_cloudflare(nginx, at="192.0.2.0/24"), "127.0.0.1"),
+    (caddy, "127.0.0.1"), (behind_cloudflare(caddy), "203.0.113.7"), (behind_cloudflare(caddy, at="192.0.2.0/24"), "127.0.0.1")])
+def test_a_front_says_itself_who_asks(front, expected, tmp_path):
     certificate(tmp_path)
     back = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Listener)
     threading.Thread(target=back.serve_forever, daemon=True).start()
@@ -146,13 +162,21 @@ def test_a_front_says_itself_who_asks(front, tmp_path):
     process = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, "HOME": str(tmp_path)})
     try:
         eventually("the front listens", lambda: answers(port))
-        lies = [part for name in ["X-Forwarded-For", "CF-Connecting-IP", "Forwarded"] for part in ["-H", f"{name}: 203.0.113.7"]]
-        run("curl", "-sk", "--noproxy", "*", *lies, "--connect-to", f"cal.example.com:443:127.0.0.1:{port}", "https://cal.example.com/x")
-        assert "203.0.113.7" not in str(back.heard) and back.heard["X-Forwarded-For"] == "127.0.0.1", back.heard
+        claims = {"CF-Connecting-IP": "203.0.113.7", "X-Forwarded-For": "203.0.113.8", "Forwarded": "for=203.0.113.9"}
+        claims = [part for name, value in claims.items() for part in ["-H", f"{name}: {value}"]]
+        run("curl", "-sk", "--noproxy", "*", *claims, "--connect-to", f"cal.example.com:443:127.0.0.1:{port}", "https://cal.example.com/x")
+        assert back.heard.pop("X-Forwarded-For") == expected and "203.0.113." not in str(back.heard), back.heard
     finally:
         process.terminate()
         process.wait(20)
         back.shutdown()
+
+
+@pytest.mark.parametrize("name", ["nginx.conf", "Caddyfile"])
+def test_a_front_knows_cloudflare_by_the_ranges_that_the_program_does(name):
+    ranges = re.compile(r"[0-9a-f.:]+/\d+")
+    known = (DEPLOY / "cloudflare-ips.txt").read_text().split("\n")
+    assert ranges.findall((DEPLOY / name).read_text()) == [line for line in known if ranges.fullmatch(line)]
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="chroot needs root")
