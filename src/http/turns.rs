@@ -33,34 +33,44 @@ type Trouble = Box<dyn Error + Send + Sync>;
 /// The turns of one connection, whose bytes hyper has by [`Bytes`].
 #[derive(Debug)]
 pub(super) struct Turns<IO> {
-    turn: Arc<Turn<IO>>,
+    kept: Arc<Kept<IO>>,
     waker: Waker,
 }
 
 /// A connection's bytes. While it is having its turn, what is written is kept.
 #[derive(Debug)]
-pub(super) struct Bytes<IO>(Arc<Turn<IO>>);
+pub(super) struct Bytes<IO>(Arc<Kept<IO>>);
 
 #[derive(Debug)]
-struct Turn<IO> {
+struct Kept<IO> {
     /// Both hold it, and only one uses it at a time.
     io: Mutex<IO>,
     gathers: AtomicBool,
     /// Something was written and has not been flushed.
     unsent: AtomicBool,
-    running: AtomicBool,
-    /// The connection was called since it last asked for bytes.
-    called: AtomicBool,
+    call: Arc<Call>,
+}
+
+/// Who wakes the connection. It is apart from the bytes, which hold who is to be woken: they would hold themselves.
+#[derive(Debug)]
+struct Call {
     task: Mutex<Waker>,
+    /// The connection is having its turn, and whoever calls it is mostly itself.
+    running: AtomicBool,
+    /// It was called since it last asked for bytes.
+    called: AtomicBool,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl<IO> Turn<IO> {
-    /// The connection is called: while it is having its turn, mostly by itself.
-    fn call(&self) {
+impl Wake for Call {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
         if self.running.load(Ordering::SeqCst) {
             self.called.store(true, Ordering::SeqCst);
             // Then whoever ends the turn sees it.
@@ -72,27 +82,14 @@ impl<IO> Turn<IO> {
     }
 }
 
-impl<IO: Send> Wake for Turn<IO> {
-    fn wake(self: Arc<Self>) {
-        self.call();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        self.call();
-    }
-}
-
-impl<IO: AsyncWrite + Gather + Unpin + Send + 'static> Turns<IO> {
+impl<IO: AsyncWrite + Gather + Unpin> Turns<IO> {
     pub(super) fn new(io: IO) -> (Self, Bytes<IO>) {
-        let turn = Arc::new(Turn {
-            io: Mutex::new(io),
-            gathers: AtomicBool::new(false),
-            unsent: AtomicBool::new(false),
-            running: AtomicBool::new(false),
-            called: AtomicBool::new(false),
-            task: Mutex::new(Waker::noop().clone()),
-        });
-        (Self { waker: Arc::clone(&turn).into(), turn: Arc::clone(&turn) }, Bytes(turn))
+        let task = Mutex::new(Waker::noop().clone());
+        let call = Arc::new(Call { task, running: AtomicBool::new(false), called: AtomicBool::new(false) });
+        let waker = Arc::clone(&call).into();
+        let (gathers, unsent) = (AtomicBool::new(false), AtomicBool::new(false));
+        let kept = Arc::new(Kept { io: Mutex::new(io), gathers, unsent, call });
+        (Self { kept: Arc::clone(&kept), waker }, Bytes(kept))
     }
 
     /// Lets `connection` do what it can.
@@ -104,25 +101,25 @@ impl<IO: AsyncWrite + Gather + Unpin + Send + 'static> Turns<IO> {
         C: Future<Output = Result<(), E>>,
         E: Into<Trouble>,
     {
-        let turn = &*self.turn;
-        lock(&turn.task).clone_from(cx.waker());
-        turn.running.store(true, Ordering::SeqCst);
-        turn.gathers.store(true, Ordering::Relaxed);
+        let Kept { io, gathers, unsent, call } = &*self.kept;
+        lock(&call.task).clone_from(cx.waker());
+        call.running.store(true, Ordering::SeqCst);
+        gathers.store(true, Ordering::Relaxed);
         let done = connection.poll(&mut Context::from_waker(&self.waker));
-        turn.gathers.store(false, Ordering::Relaxed);
-        turn.running.store(false, Ordering::SeqCst);
+        gathers.store(false, Ordering::Relaxed);
+        call.running.store(false, Ordering::SeqCst);
         if let Poll::Ready(done) = done {
             return Poll::Ready(done.map_err(Into::into));
         }
         // What has come up in the meantime has its turn after others.
-        if turn.called.swap(false, Ordering::SeqCst) {
+        if call.called.swap(false, Ordering::SeqCst) {
             cx.waker().wake_by_ref();
         }
-        if turn.unsent.load(Ordering::Relaxed) {
-            let mut io = lock(&turn.io);
+        if unsent.load(Ordering::Relaxed) {
+            let mut io = lock(io);
             io.gather(false);
             ready!(Pin::new(&mut *io).poll_flush(cx))?;
-            turn.unsent.store(false, Ordering::Relaxed);
+            unsent.store(false, Ordering::Relaxed);
         }
         Poll::Pending
     }
@@ -152,7 +149,7 @@ impl<IO: AsyncWrite + Gather + Unpin> Bytes<IO> {
 impl<IO: AsyncRead + Unpin> AsyncRead for Bytes<IO> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         // h2 reads before it looks at everything else, so it has heard who called before.
-        self.0.called.store(false, Ordering::SeqCst);
+        self.0.call.called.store(false, Ordering::SeqCst);
         Pin::new(&mut *lock(&self.0.io)).poll_read(cx, buf)
     }
 }

@@ -11,7 +11,7 @@ use hyper::body::Incoming;
 use hyper::client::conn::http2::SendRequest;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::pki_types::{PrivateKeyDer, ServerName};
-use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, DuplexStream, ReadBuf};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 use tokio_util::sync::CancellationToken;
 
@@ -162,6 +162,17 @@ async fn ask(client: &mut SendRequest<Empty<Bytes>>, path: &str) -> Bytes {
     client.ready().await.unwrap();
     let request = Request::get(format!("https://a/{path}")).body(Empty::new()).unwrap();
     client.send_request(request).await.unwrap().collect().await.unwrap().to_bytes()
+}
+
+#[tokio::test]
+async fn what_has_ended_holds_nothing() {
+    let (ours, mut theirs) = tokio::io::duplex(1);
+    let (turns, mut bytes) = Turns::new(ours);
+    let reading =
+        std::pin::pin!(std::future::poll_fn(|cx| { Pin::new(&mut bytes).poll_read(cx, &mut ReadBuf::new(&mut [0])) }));
+    assert!(turns.poll(reading, &mut Context::from_waker(Waker::noop())).is_pending());
+    drop((turns, bytes));
+    assert_eq!(theirs.read(&mut [0]).await.unwrap(), 0);
 }
 
 #[tokio::test(start_paused = true)]
