@@ -27,7 +27,9 @@ class System:
         if os.getuid() != 0 or run(*alone, mount, folder).returncode != 0:
             pytest.skip("needs root, and a file system that can be laid over another")
         options = "-q --register=no --keep-unit --private-network --console=pipe --boot"
-        boot = f'{mount} && exec systemd-nspawn {options} -D "$0/root" systemd.unit=basic.target'
+        # As a machine's own systemd has it, for `IPAddressDeny=`.
+        filters = "--capability=CAP_BPF,CAP_NET_ADMIN --system-call-filter=bpf"
+        boot = f'{mount} && exec systemd-nspawn {options} {filters} -D "$0/root" systemd.unit=basic.target'
         self.log = (folder / "log").open("w+")
         self.nspawn = subprocess.Popen([*alone, boot, folder], stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
         self.leader = None
@@ -154,6 +156,44 @@ def test_the_service_can_do_nothing_that_it_need_not(system):
     found = dict(re.findall(r"(?m)^(NoNewPrivs|Seccomp|CapEff|CapBnd|CapAmb):\t(\S+)", status))
     nothing = "0" * 16
     assert found == {"NoNewPrivs": "1", "Seccomp": "2", "CapEff": nothing, "CapBnd": nothing, "CapAmb": nothing}
+
+
+METADATA = ["169.254.169.254", "100.100.100.200", "169.254.170.2", "192.0.0.192", "fd00:ec2::254", "fd20:ce::254"]
+
+
+@pytest.fixture
+def metadata(system):
+    """A server at every metadata address, and a source and feed of each in the settings."""
+    settings = added = system.must(f"cat {SETTINGS}")
+    # What answers there is no calendar, and would be told as that.
+    server = subprocess.Popen(system.inside("python3", "-m", "http.server", "--bind", "::", "8082"),
+                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        for number, address in enumerate(METADATA):
+            system.must(f"ip addr add {address} dev lo {'nodad' if ':' in address else ''}")
+            url = f"http://{f'[{address}]' if ':' in address else address}:8082/x.ics"
+            eventually("an answer", lambda: system.does(f"curl -sS --max-time 5 '{url}'").returncode == 0)
+            added += f'[source.m{number}]\nurl = "{url}"\n[feed.m{number}]\nsources = ["m{number}"]\n'
+        added = added.replace("ports = [8081]", 'ports = [8081, 8082]\nconnect_timeout = "1s"')
+        system.must(f"cat > {SETTINGS}", input=added)
+        system.must("systemctl restart calferry")
+        yield
+    finally:
+        system.must(f"cat > {SETTINGS} && systemctl restart calferry", input=settings)
+        server.terminate()
+
+
+def test_a_source_at_a_metadata_address_is_not_reached_even_if_it_is_allowed(system, metadata):
+    denied = {entry.rsplit("/", 1)[0] for entry in system.service("IPAddressDeny").split()}
+    assert denied == set(METADATA)
+    if system.does("systemd-run --quiet --wait -p IPAddressDeny=any curl -s --max-time 2 http://127.0.0.1:8081/").returncode == 0:
+        pytest.skip("the kernel does not let a systemd in a namespace enforce IPAddressDeny=")
+    for number, address in enumerate(METADATA):
+        url = system.as_user(f"calferry url m{number} --device phone --config {SETTINGS}").strip()
+        health = url.removeprefix("https://cal.example.com").replace(".ics", "/health")
+        asked = f"curl -sS --max-time 5 http://127.0.0.1:443{health}"
+        reason = eventually("an end", lambda: re.search(r'"reason": ?"(\w+)"', system.must(asked)))
+        assert reason[1] == "timeout", address
 
 
 def test_a_reload_puts_changed_settings_in_force(system, path):
