@@ -2,9 +2,11 @@
 
 import json
 import re
+import sys
 import urllib.request
 
 import kubernetes_validate
+import pytest
 import yaml
 
 from conftest import DEPLOY, PROGRAM, REPO, run
@@ -50,7 +52,7 @@ def test_the_cluster_accepts_the_manifest_and_holds_the_pod_tight():
     assert container["livenessProbe"]["httpGet"]["path"] == "/healthz"
 
 
-def test_the_image_is_pinned_small_and_nobody_s():
+def test_the_image_is_made_of_named_versions_and_runs_as_nobody():
     text = (DEPLOY / "Dockerfile").read_text()
     stages = re.findall(r"^FROM (\S+)", text, re.M)
     assert stages == ["rust:1.95.0-bookworm", "gcr.io/distroless/cc-debian12:nonroot"]
@@ -65,7 +67,9 @@ def test_the_image_is_pinned_small_and_nobody_s():
         assert (REPO / name).exists(), name
 
 
-def test_every_composed_service_is_pinned_and_held_tight():
+def test_every_composed_service_is_of_a_named_version_and_held_tight():
+    seen = run(sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", DEPLOY / "compose.yaml")
+    assert seen.returncode == 0, seen.stdout + seen.stderr
     composed = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
     for name, service in composed["services"].items():
         assert service["read_only"] and service["cap_drop"] == ["ALL"] and service["user"] == "65532:65532", name
@@ -74,6 +78,26 @@ def test_every_composed_service_is_pinned_and_held_tight():
     assert composed["services"]["cloudflared"]["profiles"] == ["tunnel"]
     assert "profiles" not in composed["services"]["calferry"]
     assert all(port.startswith("127.0.0.1:") for port in composed["services"]["calferry"]["ports"])
+
+
+def settings_within():
+    """By place: what kubernetes.yaml holds, and each proxy that the comments of compose.yaml name, with a feed."""
+    secret = next(yaml.safe_load_all((DEPLOY / "kubernetes.yaml").read_text()))
+    yield "kubernetes", secret["stringData"]["calferry.toml"]
+    said = (DEPLOY / "compose.yaml").read_text()
+    (public,), (listen,), proxies = (re.findall(f"`({key} = .*?)`", said) for key in ["public_url", "listen", "trusted_proxies"])
+    feed = '[source.a]\nurl = "https://calendar.example.com/x.ics"\n[feed.a]\nsources = ["a"]\n'
+    for number, proxy in enumerate(proxies):
+        yield f"compose-{number}", f"{public}\n[server]\n{listen}\n{proxy}\n{feed}"
+
+
+@pytest.mark.parametrize("settings", [pytest.param(text, id=place) for place, text in settings_within()])
+def test_the_settings_for_containers_are_without_a_problem(settings, tmp_path):
+    file = tmp_path / "calferry.toml"
+    file.write_text(settings)
+    file.chmod(0o600)
+    seen = run(PROGRAM, "check", "--config", file)
+    assert seen.returncode == 0 and "warning" not in (seen.stdout + seen.stderr).lower(), seen.stdout + seen.stderr
 
 
 def test_alarms_go_off_when_they_should_and_not_otherwise():

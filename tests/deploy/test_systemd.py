@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import DEPLOY, PROGRAM, run
+from conftest import DEPLOY, PROGRAM, REPO, run
 from waiting import eventually
 
 SETTINGS = "/etc/calferry/calferry.toml"
@@ -118,7 +118,7 @@ def system(tmp_path_factory, package):
 
 
 def prepare(system: System, address: str) -> None:
-    """As the comments in the files say."""
+    """As the README and the comments in the files say."""
     settings = system.must(f"cat {SETTINGS}")
     settings = re.sub(r"(?m)^#(?=[\[a-z])", "", settings)
     listen = 'listen = ["systemd:public", "unix:/run/calferry/calferry.sock"]'
@@ -128,7 +128,8 @@ def prepare(system: System, address: str) -> None:
     system.put("/etc/calferry/secrets/family", address, "600")
     # It barks sooner.
     system.put(f"{DROP_INS}/here.conf", f"[Service]\n{credential}\nWatchdogSec=3s\n")
-    system.must("systemctl daemon-reload && systemctl enable --now calferry.socket calferry.service")
+    start = re.search(r"(?m)^sudo (systemctl enable --now [^#\n]+)", (REPO / "README.md").read_text())[1]
+    system.must(f"systemctl daemon-reload && {start}")
 
 
 @pytest.fixture
