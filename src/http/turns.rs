@@ -4,6 +4,7 @@
 
 use std::error::Error;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,19 +12,28 @@ use std::task::{Context, Poll, Wake, Waker, ready};
 
 use hyper::rt::Executor;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::task::coop;
 
 use super::gather::Gather;
 
-/// Runs an answer where it stands. Nearly all are ready at once; what must wait does so in a task of its own.
+/// Runs an answer where it stands. Nearly all are ready at once; what must wait does so in a task of its own, and so does
+/// what would keep the thread from others for too long.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Here;
 
 impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Here {
     fn execute(&self, answering: F) {
         let mut answering = Box::pin(answering);
-        if answering.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {
-            tokio::spawn(answering);
+        let nobody = &mut Context::from_waker(Waker::noop());
+        if let Poll::Ready(share) = coop::poll_proceed(nobody) {
+            share.made_progress();
+            // A panic ends this answer, as it would in a task, and none of the others on this connection.
+            let polled = catch_unwind(AssertUnwindSafe(|| answering.as_mut().poll(nobody)));
+            if !matches!(polled, Ok(Poll::Pending)) {
+                return;
+            }
         }
+        tokio::spawn(answering);
     }
 }
 
@@ -108,6 +118,13 @@ impl<IO: AsyncWrite + Gather + Unpin> Turns<IO> {
         let done = connection.poll(&mut Context::from_waker(&self.waker));
         gathers.store(false, Ordering::Relaxed);
         call.running.store(false, Ordering::SeqCst);
+        let sent = if unsent.load(Ordering::Relaxed) {
+            let mut io = lock(io);
+            io.gather(false);
+            Pin::new(&mut *io).poll_flush(cx)
+        } else {
+            Poll::Ready(Ok(()))
+        };
         if let Poll::Ready(done) = done {
             return Poll::Ready(done.map_err(Into::into));
         }
@@ -115,12 +132,8 @@ impl<IO: AsyncWrite + Gather + Unpin> Turns<IO> {
         if call.called.swap(false, Ordering::SeqCst) {
             cx.waker().wake_by_ref();
         }
-        if unsent.load(Ordering::Relaxed) {
-            let mut io = lock(io);
-            io.gather(false);
-            ready!(Pin::new(&mut *io).poll_flush(cx))?;
-            unsent.store(false, Ordering::Relaxed);
-        }
+        ready!(sent)?;
+        unsent.store(false, Ordering::Relaxed);
         Poll::Pending
     }
 }
@@ -139,7 +152,8 @@ impl<IO: AsyncWrite + Gather + Unpin> Bytes<IO> {
         if !gathers || written.is_ready() {
             return written;
         }
-        // There is no room for more: from now on this turn is like any other's.
+        // There is no room for more: from now on this turn's writing is like any other. The vigil thought for a moment that
+        // the client holds things up.
         self.0.gathers.store(false, Ordering::Relaxed);
         io.gather(false);
         write(Pin::new(&mut *io), cx)

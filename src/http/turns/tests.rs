@@ -24,7 +24,7 @@ use crate::http::metrics::Metrics;
 use crate::http::places::Places;
 use crate::http::server::{Patience, Routes};
 
-/// `/LENGTH` is answered with as many bytes, `/later/LENGTH` a second later.
+/// `/LENGTH` is answered with as many bytes, `/later/LENGTH` a second later, and anything else kills who answers.
 #[derive(Debug)]
 struct Lengths;
 
@@ -200,6 +200,18 @@ async fn answers_to_requests_that_come_together_are_written_together() {
         assert_eq!(asked.await.unwrap(), body(100));
     }
     assert_eq!(writes.load(Ordering::Relaxed) - before, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_panics_takes_no_other_along() {
+    let (mut client, _) = connected(1 << 16).await;
+    let mut other = client.clone();
+    let waiting = tokio::spawn(async move { ask(&mut other, "later/100").await });
+    let request = Request::get("https://a/panic").body(Empty::new()).unwrap();
+    let error = client.send_request(request).await.unwrap_err();
+    assert!(format!("{error:?}").contains("Reset"), "{error:?}");
+    assert_eq!(ask(&mut client, "100").await, body(100));
+    assert_eq!(waiting.await.unwrap(), body(100));
 }
 
 #[tokio::test(start_paused = true)]
