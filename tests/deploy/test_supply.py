@@ -2,6 +2,8 @@
 
 import json
 import os
+import socket
+import time
 import tomllib
 from pathlib import Path
 
@@ -95,7 +97,12 @@ def test_an_advisory_against_another_crate_is_none(advisories):
     assert said.returncode == 0, said.stdout + said.stderr
 
 
-def test_without_a_database_it_is_said_that_nothing_was_checked(advisories):
-    elsewhere = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "url.file:///nowhere.insteadOf", "GIT_CONFIG_VALUE_0": PUBLISHED}
-    said = advisories.check(**elsewhere)
+@pytest.mark.parametrize("silent", [False, True])
+def test_without_a_database_it_is_soon_said_that_nothing_was_checked(silent, advisories):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        place = f"http://127.0.0.1:{server.getsockname()[1]}/" if silent else "file:///nowhere"
+        elsewhere = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": f"url.{place}.insteadOf", "GIT_CONFIG_VALUE_0": PUBLISHED}
+        begun = time.monotonic()
+        said = advisories.check(CALFERRY_ADVISORY_DB="", no_proxy="127.0.0.1", **elsewhere)
     assert said.returncode == 77 and "ADVISORIES WERE NOT CHECKED" in said.stdout, said.stdout + said.stderr
+    assert time.monotonic() - begun < 20
