@@ -27,14 +27,14 @@ class Frames:
     def __init__(self, connection: socket.socket, port: int, first: bytes = b"", reading: bool = True):
         self.connection, self.authority = connection, f"127.0.0.1:{port}"
         self.encoder, self.counts, self.said, self.resets, self.ended = Encoder(), {}, None, 0, threading.Event()
+        # What came back of PINGs, and the streams of which the end came.
+        self.acknowledged, self.whole = set(), set()
         self.connection.sendall(PREFACE + frame(SETTINGS, payload=first))
         if reading:
             threading.Thread(target=self._read, daemon=True).start()
 
     def head(self, path: str, method: str = "GET", more=()) -> bytes:
-        """A block of headers that leaves no trace in the table of either side."""
-        fields = [(":method", method), (":scheme", "http"), (":authority", self.authority), (":path", path), *more]
-        return b"".join(_literal(name, value) for name, value in fields)
+        return block([(":method", method), (":scheme", "http"), (":authority", self.authority), (":path", path), *more])
 
     def send(self, data: bytes) -> bool:
         """`False` once the other side has had enough."""
@@ -64,6 +64,10 @@ class Frames:
     def _count(self, one: bytes) -> None:
         kind = one[3]
         self.counts[kind] = self.counts.get(kind, 0) + 1
+        if kind == PING and one[4] & ACK:
+            self.acknowledged.add(one[9:])
+        if kind in (DATA, HEADERS) and one[4] & END_STREAM:
+            self.whole.add(int.from_bytes(one[5:9], "big"))
         if kind in (GOAWAY, RST_STREAM):
             found, _ = Frame.parse_frame_header(memoryview(one[:9]))
             found.parse_body(memoryview(one[9:]))
@@ -71,6 +75,11 @@ class Frames:
                 self.said = (found.error_code, found.additional_data.decode("latin-1"))
             elif isinstance(found, RstStreamFrame):
                 self.resets += 1
+
+
+def block(fields) -> bytes:
+    """A block of headers that leaves no trace in the table of either side."""
+    return b"".join(_literal(name, value) for name, value in fields)
 
 
 def _literal(name: str, value: str) -> bytes:

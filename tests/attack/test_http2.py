@@ -34,6 +34,8 @@ CPU, MEMORY = 1.0, 10e6
 # A hundred answers that were begun and are not taken are held until the vigil ends them.
 HELD = 16 * MIB
 WHOLE = END_STREAM | END_HEADERS
+# The last PING, and a stream beyond all that are used.
+LAST, FRESH = b"the last", 2 * MANY * 2 + 1
 
 
 def streams(count: int):
@@ -251,11 +253,15 @@ def test_a_flood_of_frames_costs_little_and_ends_or_does_no_harm(target, attack,
     with target.visitor() as visitor, highest_rss(target.program) as most, opened(target) as http2:
         data = b"".join(attack(http2, target.small))
         went = http2.send(data)
-        # Behind all that was sent: an answer means that all of it was read.
-        if went and http2.send(frame(PING, 0, 0, b"the last")):
-            acknowledged = http2.counts.get(PING, 0)
-            with contextlib.suppress(AssertionError):
-                eventually("read", lambda: http2.ended.is_set() or http2.counts.get(PING, 0) > acknowledged, 5)
+        # Behind all that was sent: an answer means that all of it was read, and one to a request that more would be.
+        over = lambda: http2.ended.is_set() or http2.said
+        if went and http2.send(frame(PING, 0, 0, LAST)):
+            eventually("the last PING is acknowledged", lambda: over() or LAST in http2.acknowledged, 10)
+        if not over():
+            # Beyond all that were used. What waits for room among the streams has to go first.
+            http2.send(frame(SETTINGS, payload=b"\0\4" + number(65_535)) + frame(WINDOW_UPDATE, 0, 0, number(1 << 20)))
+            http2.send(frame(HEADERS, WHOLE, FRESH, http2.head(target.small)))
+            eventually("a new request is answered", lambda: over() or FRESH in http2.whole, 10)
         spent, grown = target.program.cpu() - cpu, most[0] - rss
         said, ended = http2.said, http2.ended.is_set()
     how = f"ended, {said[0]} {said[1]}" if said else "ended" if ended else "borne"

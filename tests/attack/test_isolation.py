@@ -1,5 +1,5 @@
 """Every feed shows its own calendar and no other's, whatever changes meanwhile. The defences: the keys of `publisher`'s
-cache, the catalog of tokens, and that all of a feed is swapped at once."""
+cache, the catalog of tokens, that all of a feed is swapped at once, and that `http::turns` mixes no answers of a turn."""
 
 import json
 import os
@@ -8,12 +8,16 @@ import subprocess
 import sys
 import time
 
+import pytest
+
+from conftest import place_of
 from program import FULL, Program
 from upstream import calendar
 from waiting import eventually
 
 FEEDS, ROTATIONS, WORKERS = 64, 4, 2
-REQUESTS = int(os.environ.get("CALFERRY_REQUESTS", 1_000_000 if FULL else 20_000))
+# Of both ways together.
+REQUESTS = int(os.environ.get("CALFERRY_REQUESTS", 1_000_000 if FULL else 20_000)) // 2
 
 
 class World:
@@ -47,9 +51,10 @@ class World:
         return text
 
 
-def test_no_feed_ever_shows_what_is_another_feeds(upstream, report):
+@pytest.mark.parametrize("way", ["HTTP/1.1", "HTTP/2 over TLS"])
+def test_no_feed_ever_shows_what_is_another_feeds(upstream, report, way):
     world = World(upstream)
-    program = Program(world.settings(), top='edition_budget = "512KiB"\n')
+    program = Program(world.settings(), tls=way != "HTTP/1.1", top='edition_budget = "512KiB"\n')
     try:
         doors = []
         for rotation in range(ROTATIONS):
@@ -58,10 +63,11 @@ def test_no_feed_ever_shows_what_is_another_feeds(upstream, report):
         assert len({path for path, _ in doors}) == FEEDS * ROTATIONS
         program.reload(world.settings())
         eventually("all copies", lambda: all(program.source(f"s{at}")["events"] for at in range(56)))
-        began, reloads = time.monotonic(), 0
+        began, reloads, stops, kills = time.monotonic(), 0, 0, 0
+        place = place_of(program)
         workers = [
             subprocess.Popen(
-                [sys.executable, "asking.py", str(program.port), str(REQUESTS // WORKERS), str(seed)],
+                [sys.executable, "asking.py", str(place.port), str(REQUESTS // WORKERS), str(seed), *filter(None, [place.pem])],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 text=True,
@@ -80,18 +86,31 @@ def test_no_feed_ever_shows_what_is_another_feeds(upstream, report):
             program.reload(world.settings())
             eventually("settings in force", lambda said=said: program.said().count("in force") > said)
             reloads += 1
+            if reloads % 20 == 5:
+                # What has been said of it survives this, and what has been promised survives a stop.
+                if stops > kills:
+                    program.process.kill()
+                    kills += 1
+                else:
+                    stops += 1
+                program.stop()
+                program.start()
         took = time.monotonic() - began
         results = [json.loads(worker.stdout.read()) for worker in workers]
         requests = sum(sum(result["statuses"].values()) for result in results)
         statuses = {status: sum(result["statuses"].get(status, 0) for result in results) for status in ("200", "304", "404", "410")}
         bodies = max(result["bodies"] for result in results)
+        broken = sum(result["broken"] for result in results)
         report(
-            f"{requests} requests in {took:.0f} s ({requests / took:.0f}/s) during {reloads} reloads with 8 refreshes and 8 rotations each: "
+            f"{requests} requests in {took:.0f} s ({requests / took:.0f}/s) during {reloads} reloads with 8 refreshes and 8 rotations each, "
+            f"{stops} stops and {kills} kills, which broke {broken} connections: "
             f"{', '.join(f'{count} × {status}' for status, count in statuses.items())}, {bodies} different bodies, "
             f"{sum(result['count'] for result in results)} wrong"
         )
         assert not [one for result in results for one in result["wrong"]]
         assert requests >= REQUESTS and reloads >= 3 and all(statuses.values()) and bodies > FEEDS
+        # A stop of HTTP/2 is announced, and answers what had been asked.
+        assert broken <= (kills if place.pem else stops + kills) * WORKERS
         assert program.alive() and "panicked" not in program.said()
     finally:
         program.stop()
