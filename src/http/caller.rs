@@ -189,6 +189,9 @@ fn known(agent: &str) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderValue;
+    use proptest::prelude::*;
+
     use super::*;
 
     fn headers(list: &[(&'static str, &str)]) -> HeaderMap {
@@ -306,6 +309,65 @@ mod tests {
         ] {
             let headers = HeaderMap::from_iter([(USER_AGENT, sent.parse().unwrap())]);
             assert_eq!(agent(&headers), called, "{sent}");
+        }
+    }
+
+    /// What anybody may write into a header: pieces of the true forms, in any order, and other bytes.
+    fn written() -> impl Strategy<Value = HeaderValue> {
+        let piece = prop_oneof![
+            Just("for=".to_owned()),
+            prop::sample::select(vec![
+                ",",
+                ";",
+                "\"",
+                "\\",
+                " ",
+                "[",
+                "]",
+                ":",
+                "_hidden",
+                "unknown",
+                "by=",
+                "127.0.0.1"
+            ])
+            .prop_map(str::to_owned),
+            any::<IpAddr>().prop_map(|ip| ip.to_string()),
+            "[ -~]{0,8}",
+        ];
+        let text = prop::collection::vec(piece, 0..12).prop_map(|pieces| pieces.concat().into_bytes());
+        prop_oneof![4 => text, 1 => prop::collection::vec(0x80..=0xFF_u8, 0..8)]
+            .prop_map(|bytes| HeaderValue::from_bytes(&bytes).unwrap())
+    }
+
+    proptest! {
+        #[test]
+        fn who_is_no_proxy_is_whoever_connects_whatever_is_written(
+            name in prop::sample::select(vec!["forwarded", "x-forwarded-for", "cf-connecting-ip", "x-real-ip"]),
+            values in prop::collection::vec(written(), 0..4),
+        ) {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append(name, value);
+            }
+            let proxies = trusted(&["cloudflare", "10.0.0.0/8"]);
+            prop_assert_eq!(proxies.client(at("192.0.2.1"), &headers).ok(), Some(at("192.0.2.1")));
+        }
+
+        #[test]
+        fn what_a_client_writes_before_a_trusted_proxy_does_changes_nothing(
+            values in prop::collection::vec(written(), 0..4),
+            same_line in any::<bool>(),
+        ) {
+            let mut headers = HeaderMap::new();
+            let last = values.last().filter(|_| same_line).cloned();
+            for value in values.iter().take(values.len() - usize::from(last.is_some())) {
+                headers.append("x-forwarded-for", value.clone());
+            }
+            let added = last.map_or_else(Vec::new, |line| [line.as_bytes(), b", "].concat());
+            let added = [&added[..], b"192.0.2.1"].concat();
+            headers.append("x-forwarded-for", HeaderValue::from_bytes(&added).unwrap());
+            let client = trusted(&["10.0.0.0/8"]).client(at("10.0.0.1"), &headers);
+            prop_assert_eq!(client.ok(), Some(at("192.0.2.1")));
         }
     }
 }

@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderName};
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// The hops a request came by, from the client's own word to the last proxy's. `None` for a hop that does not say its
-/// address; no hops at all if a header cannot be read.
+/// address, or for a line that cannot be read: what a client has written takes nothing from what a proxy adds.
 ///
 /// Where there are both headers only `Forwarded` is read: a proxy that writes it may pass the other on from whoever wrote
 /// that.
@@ -16,12 +16,11 @@ pub(super) fn hops(headers: &HeaderMap) -> Vec<Option<IpAddr>> {
     let name = if headers.contains_key(FORWARDED) { FORWARDED } else { X_FORWARDED_FOR };
     let mut hops = Vec::new();
     for value in headers.get_all(&name) {
-        let Ok(value) = value.to_str() else { return Vec::new() };
         if name == FORWARDED {
-            let Some(elements) = elements(value) else { return Vec::new() };
-            hops.extend(elements);
+            hops.extend(value.to_str().ok().and_then(elements).unwrap_or_else(|| vec![None]));
         } else {
-            hops.extend(value.split(',').map(node));
+            let nodes = value.as_bytes().split(|byte| *byte == b',');
+            hops.extend(nodes.map(|text| node(str::from_utf8(text).ok()?)));
         }
     }
     hops
@@ -131,11 +130,13 @@ mod tests {
     }
 
     #[test]
-    fn a_header_that_cannot_be_read_says_nothing() {
+    fn a_line_that_cannot_be_read_says_nothing_of_itself_alone() {
         for broken in
             ["for=\"1.2.3.4", "for", "for=1.2.3.4;for=5.6.7.8", "for=\"1.2.3.4\"\"", "for=1.2.3.4\"", "for=\"a\\\""]
         {
-            assert_eq!(read(&[("forwarded", &format!("for=192.0.2.1, {broken}"))]), [], "{broken}");
+            let line = ("forwarded", &*format!("for=192.0.2.1, {broken}"));
+            assert_eq!(read(&[line]), [None], "{broken}");
+            assert_eq!(read(&[line, ("forwarded", "for=192.0.2.2")]), [None, ip("192.0.2.2")], "{broken}");
         }
     }
 
