@@ -14,7 +14,7 @@ import urllib.parse
 
 import pytest
 
-from client import Reading, admin, get, request
+from client import Place, Reading, admin, get, request
 from conftest import place_of, served
 from program import PROGRAM, Program, certificate
 from upstream import HEAD, calendar
@@ -113,6 +113,7 @@ def leaky(upstream, tmp_path_factory):
     sources = {
         "good": f'url = "{here("good", f"X-ORIGINAL-URL:{own}{chr(13)}{chr(10)}SOURCE;VALUE=URI:{own}{chr(13)}{chr(10)}")}"',
         "quarantined": f'url = "{here("quarantined")}"',
+        "aside": f'url = "{here("aside")}"',
         "gone": f'url = "{on("gone", status(404))}"',
         "refused": f'url = "{on("refused", status(403))}"',
         "failing": f'url = "{on("failing", status(500))}"',
@@ -207,6 +208,42 @@ def handshake(program: Program, alpn: str) -> bytes:
     return heard
 
 
+def watch(program: Program, out: dict[str, bytes]) -> None:
+    """Looks at the status page in each of its views, and sends its form in every way, the one that is heard last."""
+
+    def ask(what: str, target: str, more: str = "", method: str = "GET", body: str = "", host: str = "127.0.0.1") -> str:
+        more += f"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {len(body)}\r\n" if method == "POST" else ""
+        text = f"{method} {target} HTTP/1.1\r\nHost: {host}:{program.admin_port}\r\nConnection: close\r\n{more}\r\n{body}"
+        with Place(program.admin_port).connect() as connection:
+            connection.sendall(text.encode())
+            reply = Reading(connection).reply(of_head=method == "HEAD")
+        out[f"{method} {what}, {reply.status}: head and body"] = reply.head + reply.body
+        return (reply.head + reply.body).decode()
+
+    def send(what: str, fields: dict[str, str], more: str = "", host: str = "127.0.0.1") -> str:
+        return ask(f"a form {what}", "/accept", more, "POST", urllib.parse.urlencode(fields), host)
+
+    queries = ["", "?state=quarantined", "?state=troubled", "?page=2", "?page=2&feeds=2", f"?state={SECRET['query']}&done={SECRET['query']}"]
+    for query in [*queries, *(f"?done={done}" for done in ("accepted", "changed", "busy", "failed"))]:
+        for language in ("en", "zh-CN"):
+            page = ask(f"the status page {query} in {language}", f"/{query}", f"Accept-Language: {language}\r\n")
+            assert 'name="proof"' in page or query not in ("", "?state=quarantined")
+    forms = [dict(re.findall(r'name="(\w+)" value="([^"]*)"', form)) for form in re.findall("<form.*?</form>", ask("the status page", "/"), re.DOTALL)]
+    (good,) = [form for form in forms if form["source"] == "aside"]
+    secret = {name: SECRET["query"] for name in good}
+    ask("where forms go", "/accept")
+    ask("the status page", "/", method="HEAD")
+    ask("the status page", "/", method="POST", body=urllib.parse.urlencode(secret))
+    send("of nothing", {})
+    send("of secrets", secret)
+    send("that is too long", good | {"back": SECRET["query"] * 1000})
+    send("whose proof is of another", good | {"proof": good["copy"]})
+    send("of another site", good, "Sec-Fetch-Site: cross-site\r\n")
+    send("at a stranger's name", good, host=f"{SECRET['address']}.example")
+    assert "done=accepted" in send("that is heard", good | {"back": f"?state={SECRET['query']}&lang=zh-CN"})
+    assert "done=changed" in send("that comes again", good)
+
+
 def test_no_secret_comes_out_whatever_goes_wrong(leaky, upstream, report):
     folder, text, sources, path = leaky
     program = Program(text, environment=TRACE | {"SECRET_URL": os.environ["SECRET_URL"]}, state=folder / "state", server={"wrong_tokens_per_minute": 10}, tls=True)
@@ -227,14 +264,16 @@ def test_no_secret_comes_out_whatever_goes_wrong(leaky, upstream, report):
         assert len(tokens) == len(sources)
         place, good = place_of(program), program.every_path("good")
         served(program, good["phone"], "good")
-        served(program, program.every_path("quarantined")["phone"], "quarantined")
+        for name in ("quarantined", "aside"):
+            served(program, program.every_path(name)["phone"], name)
         eventually("a verdict on every source", settled, 60)
-        # Most events of one are gone at the next fetch.
+        # Most events of two are gone at the next fetch.
         program.stop()
         program.age_copies()
-        upstream.on(f"/quarantined{path}", calendar("quarantined", 1))
+        for name in ("quarantined", "aside"):
+            upstream.on(f"/{name}{path}", calendar(name, 1))
         program.start()
-        eventually("kept aside", lambda: program.source("quarantined")["quarantine"], 60)
+        eventually("kept aside", lambda: all(program.source(name)["quarantine"] for name in ("quarantined", "aside")), 60)
         eventually("a verdict on every source", settled, 60)
         reasons = {name: (program.source(name)["trouble"] or {}).get("reason") for name in sources}
         for name in sources:
@@ -257,6 +296,7 @@ def test_no_secret_comes_out_whatever_goes_wrong(leaky, upstream, report):
             out[f"a handshake for {alpn}"] = handshake(program, alpn)
         for target in ("/metrics", "/status.json", "/healthz", "/nothing", f"/{SECRET['token']}.ics"):
             out[f"admin {target.replace(SECRET['token'], '…')}"] = admin(program.admin_port, target)
+        watch(program, out)
         for line in CLI:
             command(line)
         for what, bad in bad_settings(text, folder).items():
