@@ -29,6 +29,7 @@ use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::LazyLock;
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use tracing_subscriber::EnvFilter;
@@ -44,9 +45,13 @@ const EXIT_CODES: &str = "\
 Exit codes: 0 done; 1 it went wrong, and standard error says what (check: a problem, or a source that failed; health: \
 not well; doctor: errors were found); 2 the command line itself is wrong (doctor: it could not look).";
 
+/// Whoever asks why a meeting is an hour off wants to know whose rules for summer time are in here, too.
+static VERSION: LazyLock<String> =
+    LazyLock::new(|| format!("{}\ntime zones: {}", env!("CARGO_PKG_VERSION"), chrono_tz::IANA_TZDB_VERSION));
+
 /// Carries a calendar from where it can be fetched to the phone that cannot fetch it.
 #[derive(Debug, Parser)]
-#[command(version, propagate_version = true, max_term_width = 100, after_help = EXIT_CODES)]
+#[command(version, long_version = VERSION.as_str(), propagate_version = true, max_term_width = 100, after_help = EXIT_CODES)]
 struct Cli {
     #[command(subcommand)]
     command: Command,

@@ -26,6 +26,18 @@ fn words(output: Output) -> (i32, String, String) {
     (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
 }
 
+#[tokio::test]
+async fn the_version_says_whose_time_zones_are_in_it() {
+    let (code, said, _) = run(&["--version"]).await;
+    let lines: Vec<_> = said.lines().collect();
+    let [program, zones] = lines[..] else { panic!("{said}") };
+    assert_eq!((code, program), (0, concat!("calferry ", env!("CARGO_PKG_VERSION"))));
+    // As IANA names its releases: a year and a letter.
+    let release = zones.strip_prefix("time zones: 20").unwrap();
+    assert!(release.len() == 3 && release.ends_with(|letter: char| letter.is_ascii_lowercase()), "{zones}");
+    assert_eq!(run(&["-V"]).await.1.lines().count(), 1);
+}
+
 async fn publish(text: &[u8], more: &[&str]) -> (i32, String, String) {
     let arguments: Vec<_> = ["publish", "-"].iter().chain(more).copied().collect();
     let mut child =
