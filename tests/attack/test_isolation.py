@@ -10,6 +10,8 @@ import time
 
 import pytest
 
+from asking import Asker
+from client import Place, Reply
 from conftest import place_of
 from program import FULL, Program
 from upstream import calendar
@@ -114,3 +116,18 @@ def test_no_feed_ever_shows_what_is_another_feeds(upstream, report, way):
         assert program.alive() and "panicked" not in program.said()
     finally:
         program.stop()
+
+
+def test_who_asks_finds_anothers_calendar_a_part_of_one_and_a_tag_of_two_bodies():
+    """The control."""
+    own, others = (calendar(f"canary-{feed}x", 2) for feed in (3, 4))
+
+    def wrong(*bodies: bytes, status: int = 200, whose: int | None = None) -> int:
+        asker = Asker(Place(0), [], 0)
+        for body in bodies:
+            asker.judge((3, whose), Reply(status, b'HTTP/2 %d\r\netag: "a"' % status, body))
+        return len(asker.wrong)
+
+    assert wrong(own, own) == 0 and wrong(b"", status=304, whose=3) == 0
+    assert wrong(others) == wrong(own[:-9]) == wrong(own, calendar("canary-3x", 3)) == 1
+    assert wrong(b"", status=304, whose=4) == wrong(b"", status=503) == 1
