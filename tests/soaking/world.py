@@ -83,7 +83,7 @@ class World:
             for source in feed.sources:
                 self.by_source[source.name].append(feed)
         self.rotations, self.extra = {f"f{n}": 0 for n in range(10)}, set()
-        self.life, self.lives, self.more = None, [], ""
+        self.life, self.lives, self.calm, self.more = None, [], None, ""
         self.kills = self.stops = self.reloads = self.refused = self.reports = self.rotated = self.slowest_start = 0
         self.config = folder / "calferry.toml"
 
@@ -217,11 +217,12 @@ class World:
             self.violations.add("the program ended", f"with {life.process.returncode}, after {len(life.rss)} s")
             return
 
-    async def lives_on(self, seconds):
-        """Lives and deaths for so long. Two of the lives are long: they show whether anything grows."""
+    async def lives_on(self, seconds, calm):
+        """Lives and deaths for so long, of which the last seconds are a `calm` life, if any. Others are long, too: they show
+        whether anything grows."""
         began = time.monotonic()
-        long = [(0.35, 0.12), (0.75, 0.12)]
-        while (past := time.monotonic() - began) < seconds:
+        long = [(0.35, 0.12)] if calm else [(0.35, 0.12), (0.75, 0.12)]
+        while (past := time.monotonic() - began) < seconds - calm:
             await self.start()
             dice = random.random()
             if long and past > long[0][0] * seconds:
@@ -239,6 +240,13 @@ class World:
                 if dice < 0.5:
                     await self.report()
                 await (self.stop() if dice > 0.94 else self.kill())
+        if calm:
+            await self.start()
+            await self.wait_ready()
+            self.calm = self.life
+            await self.live(calm)
+            await self.report()
+            await self.stop()
 
     async def reload_often(self, stop):
         kinds = [self.rotate, self.add_and_remove, self.move, self.spoil]
@@ -330,4 +338,25 @@ class World:
                 self.violations.add("memory grows", f"{rss:.0f} → {rss_end:.0f} MiB in {len(life.rss)} s")
             if len(life.rss) >= 40 and files_end > files * 1.2 + 50:
                 self.violations.add("files grow", f"{files} → {files_end} in {len(life.rss)} s")
+        return rows
+
+    def steady(self):
+        """Memory and files of the two halves of the calm life, after a quarter in which it settles, and what they gain in a
+        minute. A second half that is above the first is a violation. Sources are asked once a minute, each by a connection
+        of some seconds: of files only what is there between two such waves counts."""
+        rows = []
+        lowest = lambda samples: statistics.quantiles(samples, n=10)[0]
+        for what, samples, unit, usual, room in (
+            ("memory", self.calm.rss, "MiB", statistics.median, 4),
+            ("files", self.calm.files, "files", lowest, 20),
+        ):
+            settled = samples[len(samples) // 4 :]
+            if len(settled) < 8:
+                # It ended by itself, which was noted.
+                continue
+            first, second = usual(settled[: len(settled) // 2]), usual(settled[len(settled) // 2 :])
+            slope = statistics.linear_regression(range(len(settled)), settled).slope * 60
+            rows.append((what, len(samples), first, second, unit, slope))
+            if second > first * 1.05 + room:
+                self.violations.add(f"{what} rises", f"{first:.0f} → {second:.0f} {unit} in {len(samples)} s, {slope:+.1f} a minute")
         return rows
