@@ -87,10 +87,29 @@ impl<IO: AsyncWrite + Unpin> AsyncWrite for Gate<IO> {
 
 #[cfg(test)]
 mod tests {
-    use tokio::io::{BufWriter, DuplexStream};
+    use std::time::Duration;
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, BufWriter, DuplexStream};
 
     use super::*;
 
     impl Gather for DuplexStream {}
     impl Gather for BufWriter<DuplexStream> {}
+
+    #[tokio::test]
+    async fn a_closed_gate_takes_nothing_and_lets_in_what_comes() {
+        let (ours, mut theirs) = tokio::io::duplex(64);
+        let mut gate = Gate { io: ours, closed: true };
+        theirs.write_all(b"in").await.unwrap();
+        let mut heard = [0; 2];
+        gate.read_exact(&mut heard).await.unwrap();
+        assert_eq!(&heard, b"in");
+        assert!(tokio::time::timeout(Duration::ZERO, gate.write(b"kept")).await.is_err());
+        gate.closed = false;
+        gate.write_all(b"out").await.unwrap();
+        drop(gate);
+        let mut heard = Vec::new();
+        theirs.read_to_end(&mut heard).await.unwrap();
+        assert_eq!(heard, b"out");
+    }
 }

@@ -342,8 +342,9 @@ class World:
 
     def steady(self):
         """Memory and files of the two halves of the calm life, after a quarter in which it settles, and what they gain in a
-        minute. A second half that is above the first is a violation. Sources are asked once a minute, each by a connection
-        of some seconds: of files only what is there between two such waves counts."""
+        minute. A violation is a second half that is above the first, if the line through all of it rises as much. Sources
+        are asked once a minute, each by a connection of some seconds: of files only what is there between two such waves
+        counts, and even that goes up and down with them."""
         rows = []
         lowest = lambda samples: statistics.quantiles(samples, n=10)[0]
         for what, samples, unit, usual, room in (
@@ -357,6 +358,7 @@ class World:
             first, second = usual(settled[: len(settled) // 2]), usual(settled[len(settled) // 2 :])
             slope = statistics.linear_regression(range(len(settled)), settled).slope * 60
             rows.append((what, len(samples), first, second, unit, slope))
-            if second > first * 1.05 + room:
+            bound = first * 0.05 + room
+            if min(second - first, slope * len(settled) / 120) > bound:
                 self.violations.add(f"{what} rises", f"{first:.0f} → {second:.0f} {unit} in {len(samples)} s, {slope:+.1f} a minute")
         return rows
