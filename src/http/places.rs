@@ -1,15 +1,13 @@
 //! Places for connections: so many at once, of all listeners that share them.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use tracing::warn;
 
-/// How often it is said that all are taken.
-const WARN_EVERY: Duration = Duration::from_mins(1);
+use super::sparing::Sparing;
 
 /// As many places as there may be connections at once.
 #[derive(Debug)]
@@ -20,14 +18,14 @@ pub struct Places {
     most: usize,
     /// Whose they are, in the operator's words.
     whose: &'static str,
-    said: Mutex<Option<Instant>>,
+    without: Sparing,
 }
 
 impl Places {
     /// So many places. `whose` they are is said when all are taken.
     pub fn new(most: usize, whose: &'static str) -> Arc<Self> {
         let free = Arc::new(Semaphore::new(most));
-        Arc::new(Self { free, waiting: AtomicUsize::new(0), most, whose, said: Mutex::default() })
+        Arc::new(Self { free, waiting: AtomicUsize::new(0), most, whose, without: Sparing::default() })
     }
 
     /// Waits for a place, for a connection that has come. It is taken until what is returned is dropped. Cancel safe.
@@ -46,9 +44,7 @@ impl Places {
     }
 
     fn say_that_all_are_taken(&self) {
-        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
-        if said.is_none_or(|at| at.elapsed() >= WARN_EVERY) {
-            *said = Some(Instant::now());
+        if self.without.note(Instant::now()).is_some() {
             let Self { most, whose, .. } = self;
             warn!(
                 "all {most} places for connections are taken ({whose}); who comes waits, and idle connections give way"
@@ -76,6 +72,7 @@ impl Drop for Waiting<'_> {
 #[cfg(test)]
 mod tests {
     use std::pin::pin;
+    use std::time::Duration;
 
     use super::*;
 

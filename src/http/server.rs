@@ -27,14 +27,13 @@ use super::metrics::Metrics;
 use super::network::Network;
 use super::places::Places;
 use super::probe::Encrypted;
+use super::sparing::Sparing;
 use crate::tls::{Tls, is_refused_certificate};
 
 pub use super::vigil::Patience;
 
 /// How long to wait before accepting again when the system has no file descriptor left.
 const EXHAUSTED: Duration = Duration::from_millis(200);
-/// How often that is said.
-const WARN_EVERY: Duration = Duration::from_mins(1);
 
 /// How long a connection that was just opened may still bring its request when the server stops.
 pub(super) const LAST_REQUEST: Duration = Duration::from_secs(1);
@@ -115,7 +114,7 @@ impl<R: Routes> Server<R> {
     pub async fn run(self, listener: Listener, stop: CancellationToken) {
         let server = Arc::new(self);
         let connections = TaskTracker::new();
-        let mut warned = None;
+        let failures = Sparing::default();
         loop {
             // A dropped accept loses no connection.
             let accepted = tokio::select! {
@@ -141,7 +140,7 @@ impl<R: Routes> Server<R> {
                 }
                 Err(error) if is_of_one_connection(&error) => debug!(%error, "a connection ended before it began"),
                 Err(error) => {
-                    if is_due(&mut warned) {
+                    if failures.note(Instant::now()).is_some() {
                         warn!(%error, "connections cannot be accepted; allow more open files (LimitNOFILE, ulimit -n)");
                     }
                     tokio::time::sleep(EXHAUSTED).await;
@@ -244,15 +243,6 @@ impl<R: Routes> Server<R> {
 async fn a_moment_after(stop: &CancellationToken) {
     stop.cancelled().await;
     tokio::time::sleep(LAST_REQUEST).await;
-}
-
-/// Whether a warning that was last given at `last` may be given again; then it is.
-fn is_due(last: &mut Option<Instant>) -> bool {
-    let due = last.is_none_or(|at| at.elapsed() >= WARN_EVERY);
-    if due {
-        *last = Some(Instant::now());
-    }
-    due
 }
 
 /// Whether accepting failed for the one connection that it was about, and says nothing of the next (`accept(2)`).
